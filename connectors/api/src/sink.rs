@@ -1,0 +1,83 @@
+//! Sinks: where results go out.
+
+use crate::{ConnectorError, Options, Share};
+use arrow::{array::Int64Array, datatypes::SchemaRef, record_batch::RecordBatch};
+use std::path::PathBuf;
+
+/// What a sink is opened with.
+#[derive(Debug, Clone)]
+pub struct SinkConfig {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its checked options.
+    pub options: Options,
+    /// Where relative paths start.
+    pub base_dir: PathBuf,
+    /// The rows it will get.
+    pub schema: SchemaRef,
+    /// Key columns, where the stream is a changelog or the sink names one.
+    pub key: Vec<String>,
+    /// Whether retractions will come.
+    pub changelog: bool,
+}
+
+/// An opened sink.
+pub trait Sink: Send + Sync {
+    /// How many writers it wants.
+    fn width(&self) -> SinkWidth;
+    /// What it promises.
+    fn delivery(&self) -> Delivery;
+    /// The writer of one worker.
+    ///
+    /// # Errors
+    /// Where the target cannot be opened.
+    fn writer(&self, share: Share) -> Result<Box<dyn SinkWriter>, ConnectorError>;
+}
+
+/// How many writers a sink wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinkWidth {
+    /// One: all rows come to one worker (a terminal, one file).
+    One,
+    /// One on every worker.
+    EachWorker,
+}
+
+/// What a sink promises when everything goes on after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Delivery {
+    AtLeastOnce,
+    /// A complete output appears at once or not at all.
+    Atomic,
+}
+
+/// One worker's writer.
+pub trait SinkWriter: Send {
+    /// Takes rows. `diffs` gives each row's multiplicity where the stream is a changelog (never zero).
+    ///
+    /// # Errors
+    /// Where the target refuses them.
+    fn write(&mut self, batch: &RecordBatch, diffs: Option<&Int64Array>) -> Result<(), ConnectorError>;
+
+    /// All rows of some epochs have come: what was written may now be shown.
+    ///
+    /// # Errors
+    /// Where the target refuses the flush.
+    fn flush(&mut self) -> Result<(), ConnectorError>;
+
+    /// The scenario has ended well, every writer's input with it: completes the output.
+    ///
+    /// # Errors
+    /// Where the output cannot be completed; nothing half-written is left under its final name.
+    fn finish(self: Box<Self>) -> Result<SinkSummary, ConnectorError>;
+}
+
+/// What a writer wrote. A writer that is dropped without `finish` removes what is incomplete.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SinkSummary {
+    /// Rows.
+    pub rows: u64,
+    /// Encoded bytes.
+    pub bytes: u64,
+}

@@ -1,0 +1,189 @@
+//! Sources: where rows come in.
+
+use crate::{ConnectorError, Options, Predicate};
+use arrow::{array::UInt64Array, datatypes::SchemaRef, record_batch::RecordBatch};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// What a source is opened with.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its checked options.
+    pub options: Options,
+    /// Where relative paths start.
+    pub base_dir: PathBuf,
+    /// The schema of all columns, from the contract, the discovery or the fixed schema; `None` only for `discover`.
+    /// Text formats decode to these types, typed formats are cast to them; a value that does not fit rejects its row.
+    /// Field metadata `runink.json = "true"` marks text columns that take any JSON value.
+    pub schema: Option<SchemaRef>,
+    /// The columns that the plan reads, as indices into `schema`, ascending; batches have exactly these.
+    pub projection: Vec<usize>,
+    /// A conjunction that the source may use to skip rows.
+    pub predicates: Vec<Predicate>,
+    /// The event-time column, for sources that pace themselves by it (replay).
+    pub time_column: Option<String>,
+    /// How many rows a batch should have at most.
+    pub batch_rows: usize,
+}
+
+/// An opened source: a description that every worker makes its own reader from.
+pub trait Source: Send + Sync {
+    /// Whether it ends.
+    fn boundedness(&self) -> Boundedness;
+    /// What cuts its epochs.
+    fn epoch_by(&self) -> EpochBy;
+    /// How many partitions it has now; at least 1. Each has its own watermark, the source has their minimum.
+    fn partitions(&self) -> u32;
+    /// The reader of one worker. All rows come through exactly one worker's reader.
+    ///
+    /// # Errors
+    /// Where the worker's share cannot be opened.
+    fn reader(&self, share: Share) -> Result<Box<dyn SourceReader>, ConnectorError>;
+    /// The total in bytes, where known, for progress.
+    fn total_bytes(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Which worker of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// From 0.
+    pub index: usize,
+    /// How many there are.
+    pub peers: usize,
+}
+
+/// Whether a source ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Boundedness {
+    Bounded,
+    Unbounded,
+}
+
+/// What cuts a source's epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EpochBy {
+    /// The chunk's [`Ordinal`]: which rows share an epoch depends on the data alone, not on the clock nor on how many workers read.
+    Volume,
+    /// The wall clock's tick.
+    Clock,
+}
+
+/// A place in a source's deterministic order of chunks: (file, chunk in it), compared in that order. For a source with
+/// `EpochBy::Volume` every reader delivers its chunks with ordinals that never go back, and which chunk has which ordinal does not
+/// depend on the number of readers. Chunks of partitions that are read side by side share ordinals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Ordinal {
+    /// Which file (or other unit that is read one after the other).
+    pub unit: u32,
+    /// Which chunk of it.
+    pub chunk: u32,
+}
+
+/// A partition of a source, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(pub u32);
+
+/// One worker's reader. It never blocks for long: file reads are short, anything that waits is done by a thread behind a bounded channel.
+pub trait SourceReader: Send {
+    /// The next rows.
+    ///
+    /// # Errors
+    /// Fatal: the scenario stops with it. Bad rows are rejects in the chunk.
+    fn poll(&mut self) -> Result<Poll, ConnectorError>;
+}
+
+/// What a poll gave.
+#[derive(Debug)]
+pub enum Poll {
+    /// Rows, rejects, or both.
+    Rows(Chunk),
+    /// Nothing now. Ask again after that time at the latest.
+    Pending {
+        /// How long to wait at most.
+        retry_in: Duration,
+        /// Evidence of idleness: the outside system was asked and had nothing more. `false` where rows wait but the pace holds them back.
+        caught_up: bool,
+    },
+    /// Nothing ever again.
+    End,
+}
+
+/// Some rows of one partition.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The rows, with the projected columns.
+    pub batch: RecordBatch,
+    /// Rows that could not be decoded.
+    pub rejects: Vec<Reject>,
+    /// Where the rows stand.
+    pub positions: Positions,
+    /// What positions count in: a file's path, a topic's partition.
+    pub origin: Arc<str>,
+    /// Of which partition.
+    pub partition: Partition,
+    /// Which place in the order.
+    pub ordinal: Ordinal,
+    /// How many bytes were read for it, as they lie outside (compressed, where they are).
+    pub bytes: u64,
+    /// The partition has no more rows: it no longer holds the watermark.
+    pub partition_ends: bool,
+}
+
+/// Positions of a batch's rows in their origin: row numbers from 0, or line numbers from 1, as the format counts.
+#[derive(Debug, Clone)]
+pub enum Positions {
+    /// Row i is at `start + i`.
+    From(u64),
+    /// Each row's own.
+    Each(UInt64Array),
+}
+
+/// A row that did not decode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reject {
+    /// Why, as a class.
+    pub reason: RejectReason,
+    /// Where it stands.
+    pub position: u64,
+    /// Why, as a sentence: column, value, what was expected.
+    pub message: String,
+    /// The original bytes, at most [`Reject::MAX_RAW_BYTES`] of them.
+    pub raw: Vec<u8>,
+}
+
+impl Reject {
+    /// How much of a bad row is kept.
+    pub const MAX_RAW_BYTES: usize = 64 * 1024;
+}
+
+/// The class of a rejection (`semantics.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RejectReason {
+    /// The bytes are not a row of the format and schema.
+    Decode,
+    /// The row breaks a rule of its contract.
+    Contract,
+    /// An expression failed on it.
+    Expression,
+    /// All its windows had closed.
+    Late,
+    /// It broke a `@then … otherwise reject`.
+    Expectation,
+}
+
+impl RejectReason {
+    /// As it stands in the `rejected` stream.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RejectReason::Decode => "decode",
+            RejectReason::Contract => "contract",
+            RejectReason::Expression => "expression",
+            RejectReason::Late => "late",
+            RejectReason::Expectation => "expectation",
+        }
+    }
+}
