@@ -328,3 +328,24 @@ pub struct SinkOp {
     /// Key columns, where the text or the stream gives them.
     pub key: Vec<String>,
 }
+
+/// The schema of a scenario's `rejected` stream: why and where (`reason`, `step`, `source`, `place`, `position`, `message`), then the row as text
+/// (`row`: bytes that are not UTF-8 replaced) and its original bytes (`raw`).
+pub fn rejected_schema() -> SchemaRef {
+    use arrow::datatypes::{DataType, Field, Schema};
+    static SCHEMA: std::sync::OnceLock<SchemaRef> = std::sync::OnceLock::new();
+    SCHEMA
+        .get_or_init(|| {
+            Arc::new(Schema::new(vec![
+                Field::new("reason", DataType::Utf8, false),
+                Field::new("step", DataType::Utf8, false),
+                Field::new("source", DataType::Utf8, true),
+                Field::new("place", DataType::Utf8, true),
+                Field::new("position", DataType::UInt64, true),
+                Field::new("message", DataType::Utf8, false),
+                Field::new("row", DataType::Utf8, false),
+                Field::new("raw", DataType::Binary, false),
+            ]))
+        })
+        .clone()
+}

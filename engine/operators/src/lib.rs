@@ -1,0 +1,13 @@
+//! Operators as state machines over epochs: rows of an epoch go in, the epoch closes with a watermark, batches come out.
+//!
+//! Nothing here knows timely, threads, clocks or I/O, so that every operator can be driven by a test row by row, and held
+//! against a slow reference. The engine feeds them in order of epochs and sends on what they give.
+
+pub mod aggregate;
+mod batch;
+mod error;
+mod rejects;
+
+pub use batch::{Batch, Origin};
+pub use error::OperatorError;
+pub use rejects::{RejectedRow, Rejects};
