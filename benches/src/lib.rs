@@ -1,1 +1,9 @@
-//! stub
+//! What Runink's speed is held against: the same work, done by hand beside it.
+//!
+//! Every figure is a ratio of two measurements on the same machine in the same minute, so that it means the same everywhere. The benches
+//! (`cargo bench`) show each measurement; `report` prints the ratios with their goals.
+
+pub mod by_hand;
+pub mod data;
+pub mod measure;
+pub mod run;

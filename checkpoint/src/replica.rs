@@ -3,14 +3,14 @@
 
 use crate::{Namespace, StateChanges, StateError, StateTable};
 use arrow::{
-    array::{Array, Int64Array, UInt16Array},
+    array::{Array, Int64Array, NullArray, UInt16Array},
     compute::{concat_batches, take_record_batch},
-    datatypes::SchemaRef,
+    datatypes::{DataType, SchemaRef},
     error::ArrowError,
     record_batch::RecordBatch,
     row::{OwnedRow, RowConverter, SortField},
 };
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// The contents of one table.
 pub struct TableReplica {
@@ -28,7 +28,11 @@ impl TableReplica {
     pub fn of(table: &dyn StateTable) -> Result<Self, StateError> {
         let schema = table.schema();
         let keys = table.key_columns();
-        let fields = schema.fields()[2..2 + keys].iter().map(|f| SortField::new(f.data_type().clone())).collect();
+        let mut fields: Vec<_> = schema.fields()[2..2 + keys].iter().map(|f| SortField::new(f.data_type().clone())).collect();
+        if keys == 0 {
+            // Rows of no columns cannot be counted: the one key stands in a column of nulls.
+            fields.push(SortField::new(DataType::Null));
+        }
         Ok(TableReplica { converter: RowConverter::new(fields)?, schema, keys, rows: BTreeMap::new() })
     }
 
@@ -62,7 +66,11 @@ impl TableReplica {
             .as_any()
             .downcast_ref::<Int64Array>()
             .ok_or_else(|| StateError::Schema("namespace is not Int64".into()))?;
-        let rows = self.converter.convert_columns(&batch.columns()[namespace_at + 1..namespace_at + 1 + self.keys])?;
+        let mut keys = batch.columns()[namespace_at + 1..namespace_at + 1 + self.keys].to_vec();
+        if keys.is_empty() {
+            keys.push(Arc::new(NullArray::new(batch.num_rows())));
+        }
+        let rows = self.converter.convert_columns(&keys)?;
         Ok(rows.iter().enumerate().map(|(i, row)| (Namespace(namespaces.value(i)), row.owned())).collect())
     }
 

@@ -54,7 +54,7 @@ impl<T> Spanned<T> {
 /// A name with its place.
 pub type Name = Spanned<String>;
 
-/// A SQL scalar (or aggregate) expression, kept as text. Line breaks and comments inside it are kept as they are.
+/// A SQL scalar (or aggregate) expression, kept as text. Line breaks inside it are kept; comments are blanked out, so that offsets stay.
 /// `${…}` references are still in it; [`crate::variables`] resolves them.
 pub type Expr = Spanned<String>;
 
@@ -189,7 +189,7 @@ pub enum Value {
         /// The number after it.
         version: u32,
     },
-    /// `${env.X}`, `${secret.X}`, `${param}`, unquoted.
+    /// `${env.X}`, `${secret.X}`, `${param}`, unquoted: what stands between the braces.
     Variable(String),
     /// `[a, b]` or `(a, b)`.
     List(Vec<Spanned<Value>>),
@@ -489,7 +489,7 @@ pub enum JoinTime {
 /// See [`Action::Top`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Top {
-    /// How many rows per group.
+    /// How many rows per group; `u64::MAX` for `rank`, which keeps all.
     pub count: Spanned<u64>,
     /// Order, as SQL text (`price desc, at`).
     pub order: Expr,
@@ -541,7 +541,7 @@ pub enum Expectation {
         /// What happens where it is not.
         otherwise: Otherwise,
     },
-    /// `share of <expr> < 1% over 10m otherwise <action>`.
+    /// `share of <expr> < 1% over 10m otherwise <action>`; `alert` where absent, and only `alert` and `fail` can stand here.
     Share {
         /// Which rows are counted.
         expr: Expr,
@@ -554,7 +554,7 @@ pub enum Expectation {
         /// What happens where it does not hold.
         otherwise: Otherwise,
     },
-    /// `at least 1000 rows per 1h otherwise <action>` (`at least` or `at most`).
+    /// `at least 1000 rows per 1h otherwise <action>` (`at least` or `at most`); its action is as in a share.
     Volume {
         /// `true` for `at least`.
         at_least: bool,

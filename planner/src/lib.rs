@@ -1,1 +1,20 @@
-//! stub
+//! From a scenario's text to a checked dataflow plan: names, types, schemas, keys, watermarks, bounds of state.
+//!
+//! Pure: no I/O, no clocks, no threads. What only the outside knows (the schema of a file without contract) is handed in.
+
+mod catalogue;
+pub mod explain;
+mod expr;
+mod join;
+mod lower;
+mod names;
+pub mod optimise;
+mod plan;
+pub mod sanity;
+mod scenario;
+mod types;
+
+pub use catalogue::catalogue;
+pub use join::{JoinBound, StreamJoinKind, StreamJoinOp};
+pub use plan::*;
+pub use scenario::{PlanInput, Planned, SourceToDiscover, plan_scenario, sources_to_discover};

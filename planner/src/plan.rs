@@ -7,6 +7,7 @@
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::{AggregateUDF, Expr};
 use runink_connector_api::{Options, Predicate, RejectReason};
+use runink_dsl::{FileId, ast::Span};
 use std::sync::Arc;
 
 /// A node's place in [`Plan::nodes`].
@@ -57,6 +58,8 @@ pub struct Node {
     pub bounded: bool,
     /// Where each column comes from.
     pub lineage: Vec<ColumnLineage>,
+    /// Where the text says it: the source, step or sink that a diagnostic about this node points to.
+    pub at: Option<(FileId, Span)>,
 }
 
 /// What kind of stream it is.
@@ -99,9 +102,11 @@ pub enum StateBound {
     },
     /// One row per key of a table.
     PerKey {
-        /// How long a key is kept after its last change; for ever where absent.
+        /// How long a key is kept after its last change; for ever where absent, which [`crate::sanity`] refuses on an unbounded input.
         ttl_us: Option<i64>,
     },
+    /// One row per key of a table, never forgotten, because the text says so (`keep for ever`).
+    ForEver,
     /// Everything until the bounded input ends.
     UntilEnd,
 }

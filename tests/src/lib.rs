@@ -1,1 +1,1 @@
-//! stub
+//! Nothing: the tests of the whole are in `tests/tests`.

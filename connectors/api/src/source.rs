@@ -108,6 +108,16 @@ pub enum Poll {
         /// Evidence of idleness: the outside system was asked and had nothing more. `false` where rows wait but the pace holds them back.
         caught_up: bool,
     },
+    /// The source itself knows that nothing older than `at_us` (microseconds of event time) comes in the partition any more: the watermark is at least there from this
+    /// place in the order on.
+    Watermark {
+        /// Of which partition.
+        partition: Partition,
+        /// In microseconds since 1970.
+        at_us: i64,
+        /// Which place in the order.
+        ordinal: Ordinal,
+    },
     /// Nothing ever again.
     End,
 }

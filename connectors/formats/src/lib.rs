@@ -1,1 +1,40 @@
-//! stub
+//! File formats: bytes to Arrow columns and back, without any I/O policy of their own.
+//!
+//! - Text ([`TextFormat`]): JSON lines and CSV. A [`Decoder`] is pushed blocks of bytes and gives batches; it reads no files and knows no paths.
+//!   [`RowScan`] finds row boundaries, so that one large file can be decoded in pieces by several workers.
+//! - Columnar ([`ColumnarFormat`]): Parquet and Arrow IPC. They need to seek, so [`open`] takes a file; its units (row groups, record batches) are
+//!   read independently of each other.
+//! - [`Encoder`] writes any of them.
+//! - [`infer`] proposes a schema for a sample of text.
+//!
+//! A row that does not decode is a [`Reject`](runink_connector_api::Reject) with its position and bytes. An error means that the whole input is unusable.
+//! Errors do not know the file's name: the caller adds it.
+
+mod cell;
+mod column;
+mod columnar;
+mod csv;
+mod encode;
+mod error;
+mod failure;
+mod frame;
+mod infer;
+mod json;
+mod keep;
+mod output;
+mod read;
+mod scan;
+mod text;
+mod utf8;
+
+pub use columnar::{ColumnarFile, ColumnarFormat, UNIT_ROWS, UnitReader, open};
+pub use csv::{CsvFormat, Header, HeaderRow};
+pub use encode::{CellText, Encoder, MULTIPLICITY, OutputFormat, ParquetCompression};
+pub use error::EncodeError;
+pub use infer::{SAMPLE_BYTES, SAMPLE_ROWS, infer};
+pub use read::{Decoded, ReadSpec};
+pub use scan::RowScan;
+pub use text::{Decoder, MAX_LINE_BYTES, TextFormat, decoder};
+
+/// The key of a field's metadata that marks a text column as JSON: it takes any JSON value and keeps it as it was written.
+pub const JSON_METADATA: &str = "runink.json";

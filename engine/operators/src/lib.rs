@@ -6,7 +6,11 @@
 pub mod aggregate;
 mod batch;
 mod error;
+pub mod hash;
 mod rejects;
+pub mod rows;
+pub mod stream_join;
+pub mod table_join;
 
 pub use batch::{Batch, Origin};
 pub use error::OperatorError;

@@ -65,6 +65,11 @@ impl Rejects {
         self.rows.is_empty()
     }
 
+    /// All of them.
+    pub fn rows(&self) -> &[RejectedRow] {
+        &self.rows
+    }
+
     /// All of them, leaving none.
     pub fn take(&mut self) -> Vec<RejectedRow> {
         std::mem::take(&mut self.rows)

@@ -1,0 +1,108 @@
+//! The figures in one table: each a ratio to the same work done beside it, with its goal.
+
+use runink_benches::{
+    by_hand, data,
+    measure::{Pair, in_turn},
+    run::{self, BenchError},
+};
+use runink_engine::{GroupConfig, WorkerGroup};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+const ROWS: usize = 2_000_000;
+const ROUNDS: usize = 7;
+const STEPS: usize = 50;
+
+/// A line of the table.
+struct Figure {
+    what: String,
+    found: String,
+    goal: &'static str,
+    reached: bool,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "| what | found | goal | |\n|---|---|---|---|")?;
+    let aggregates: [(&str, &str, &str, ByHand); 2] = [
+        ("windowed count", run::WINDOWED_COUNT, "Counts", by_hand::windowed_count),
+        ("two-column group-by", run::GROUPED_SUM, "Sums", by_hand::grouped_sum),
+    ];
+    for (name, text, step, by_hand) in aggregates {
+        for figure in aggregate(name, text, step, by_hand)? {
+            line(&mut out, &figure)?;
+        }
+    }
+    line(&mut out, &start()?)?;
+    Ok(())
+}
+
+type ByHand = fn(&[arrow::record_batch::RecordBatch]) -> usize;
+
+fn line(out: &mut impl Write, figure: &Figure) -> std::io::Result<()> {
+    let mark = if figure.reached { "reached" } else { "missed" };
+    writeln!(out, "| {} | {} | {} | {mark} |", figure.what, figure.found, figure.goal)?;
+    out.flush()
+}
+
+fn rate(time: Duration) -> f64 {
+    ROWS as f64 / time.as_secs_f64() / 1e6
+}
+
+fn aggregate(name: &str, text: &str, step: &str, by_hand: ByHand) -> Result<[Figure; 2], Box<dyn std::error::Error>> {
+    let plan = run::plan(text, step)?;
+    let batches = data::batches(ROWS, &run::columns_read(&plan)?)?;
+    let one = WorkerGroup::start(GroupConfig { workers: 1 })?;
+    let two = WorkerGroup::start(GroupConfig { workers: 2 })?;
+    let wanted = by_hand(&batches);
+    let on = |group: &WorkerGroup| -> Result<(), BenchError> {
+        let found = run::run(group, plan.clone(), step, &batches)?;
+        if found == wanted { Ok(()) } else { Err(BenchError(format!("{name}: {found} results, not {wanted}"))) }
+    };
+    let hand = || -> Result<(), BenchError> {
+        std::hint::black_box(by_hand(&batches));
+        Ok(())
+    };
+    let single: Pair = in_turn(ROUNDS, hand, || on(&one))?;
+    let double: Pair = in_turn(ROUNDS, || on(&one), || on(&two))?;
+    one.shutdown()?;
+    two.shutdown()?;
+    let (share, gain) = (single.speed_of_second(), double.speed_of_second());
+    Ok([
+        Figure {
+            what: format!("{name}, one worker, to a loop by hand"),
+            found: format!("{share:.2} ({:.1} to {:.1} M rows/s)", rate(single.second), rate(single.first)),
+            goal: "0.5",
+            reached: share >= 0.5,
+        },
+        Figure {
+            what: format!("{name}, two workers, to one"),
+            found: format!("{gain:.2} ({:.1} to {:.1} M rows/s)", rate(double.second), rate(double.first)),
+            goal: "1.8",
+            reached: gain >= 1.8,
+        },
+    ])
+}
+
+fn start() -> Result<Figure, Box<dyn std::error::Error>> {
+    let text = run::scenario_of(STEPS);
+    let group = WorkerGroup::start(GroupConfig { workers: 2 })?;
+    let mut times = Vec::new();
+    for _ in 0..=ROUNDS {
+        let start = Instant::now();
+        run::run(&group, run::plan(&text, "Last")?, "Last", &[])?;
+        times.push(start.elapsed());
+    }
+    group.shutdown()?;
+    times.sort_unstable();
+    let median = times[times.len() / 2];
+    let found = format!("{:.1} ms", median.as_secs_f64() * 1e3);
+    Ok(Figure {
+        what: format!("{STEPS} steps: parse, plan, start, end"),
+        found,
+        goal: "50 ms",
+        reached: median <= Duration::from_millis(50),
+    })
+}

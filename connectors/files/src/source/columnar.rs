@@ -1,0 +1,105 @@
+//! Parquet and Arrow files: units that are read independently, dealt to the readers in turn.
+
+use super::{chunk_of, named, open_file};
+use crate::{error, locate::Found};
+use runink_connector_api::{ConnectorError, Ordinal, Poll, Share, SourceReader};
+use runink_formats::{ColumnarFile, ColumnarFormat, ReadSpec, UNIT_ROWS, UnitReader};
+use std::{fs::File, sync::Arc};
+
+/// Reads its share of units.
+pub(crate) struct ColumnarReader {
+    format: ColumnarFormat,
+    spec: Arc<ReadSpec>,
+    files: Arc<[Found]>,
+    next_file: usize,
+    share: Share,
+    open: Option<OpenFile>,
+}
+
+struct OpenFile {
+    found: Found,
+    number: usize,
+    columns: Arc<dyn ColumnarFile>,
+    /// The same open file, to see at the end whether it is still what it was.
+    handle: File,
+    unit: usize,
+    reading: Option<Reading>,
+}
+
+/// A unit that is being read.
+struct Reading {
+    rows: Box<dyn UnitReader>,
+    rows_read: usize,
+    /// The unit's bytes, until a chunk has carried them.
+    bytes: u64,
+}
+
+impl ColumnarReader {
+    pub(crate) fn new(format: ColumnarFormat, spec: Arc<ReadSpec>, files: Arc<[Found]>, share: Share) -> Self {
+        ColumnarReader { format, spec, files, next_file: 0, share, open: None }
+    }
+
+    fn open_next(&mut self) -> Result<bool, ConnectorError> {
+        while let Some(found) = self.files.get(self.next_file) {
+            let number = self.next_file;
+            self.next_file += 1;
+            if found.length == Some(0) {
+                continue;
+            }
+            let file = open_file(&found.path)?;
+            let handle = file.try_clone().map_err(|cause| error::cannot_read(&found.path, cause))?;
+            let opened = runink_formats::open(self.format, file);
+            let columns = or_changed(found, &handle, opened)?;
+            self.open = Some(OpenFile { found: found.clone(), number, columns, handle, unit: 0, reading: None });
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+/// A file that is changed while it is read looks damaged: say what really happened.
+fn or_changed<T>(found: &Found, handle: &File, outcome: Result<T, ConnectorError>) -> Result<T, ConnectorError> {
+    outcome.or_else(|e| {
+        found.unchanged(handle)?;
+        Err(named(&found.origin, e))
+    })
+}
+
+impl SourceReader for ColumnarReader {
+    fn poll(&mut self) -> Result<Poll, ConnectorError> {
+        loop {
+            let Some(open) = &mut self.open else {
+                if self.open_next()? {
+                    continue;
+                }
+                return Ok(Poll::End);
+            };
+            let Some(reading) = &mut open.reading else {
+                let units = open.columns.units();
+                while open.unit < units && (open.number + open.unit) % self.share.peers.max(1) != self.share.index {
+                    open.unit += 1;
+                }
+                if open.unit == units {
+                    open.found.unchanged(&open.handle)?;
+                    self.open = None;
+                    continue;
+                }
+                let rows = or_changed(&open.found, &open.handle, open.columns.read(open.unit, &self.spec))?;
+                open.reading = Some(Reading { rows, rows_read: 0, bytes: open.columns.unit_bytes(open.unit) });
+                continue;
+            };
+            let Some(decoded) = or_changed(&open.found, &open.handle, reading.rows.next())? else {
+                open.reading = None;
+                open.unit += 1;
+                continue;
+            };
+            // A file may be one unit of unknown length (an Arrow stream). No unit comes after the last: its places in the order go on.
+            let beyond = if open.unit + 1 == open.columns.units() { reading.rows_read / UNIT_ROWS } else { 0 };
+            reading.rows_read += decoded.batch.num_rows() + decoded.rejects.len();
+            let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let ordinal = Ordinal { unit: place(open.number), chunk: place(open.unit + beyond) };
+            let bytes = std::mem::take(&mut reading.bytes);
+            return Ok(Poll::Rows(chunk_of(decoded, &open.found.origin, ordinal, bytes)));
+        }
+    }
+}

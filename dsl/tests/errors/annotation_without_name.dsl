@@ -1,0 +1,2 @@
+Feature: Orders
+  @(layer=silver)

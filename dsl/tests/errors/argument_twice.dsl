@@ -1,0 +1,3 @@
+Feature: Orders
+  Background:
+    @source(name=orders, type=file, path="a.json", path="b.json")

@@ -1,0 +1,3 @@
+Feature: Orders
+  Background:
+    @source(orders, type=file, path="orders.json")

@@ -1,0 +1,3 @@
+Feature: Orders
+  Background:
+    @source(name=orders, type=, path="orders.json")

@@ -1,0 +1,10 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @when amount > 100
+    @sink(type=stdout)
+
+    Examples: big ones stay
+      Given 0 workers
+      Given 3 wokers

@@ -1,0 +1,12 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @when amount > 100
+    @sink(type=stdout)
+
+    Examples: big ones stay
+      Given orders
+        | id |
+      When I wait for a minute
+      Then Big is empty

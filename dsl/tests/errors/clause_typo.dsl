@@ -1,0 +1,6 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @do aggregate n = count(*) by customer hvaing n > 3
+    @sink(type=stdout)

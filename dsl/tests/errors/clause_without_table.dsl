@@ -1,0 +1,11 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @when amount > 100
+    @sink(type=stdout)
+
+    Examples: big ones stay
+      Given orders
+      Then Big is
+      Then Big is empty

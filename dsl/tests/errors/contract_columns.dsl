@@ -1,0 +1,3 @@
+Contract: Order version 1
+  | name | type |
+  | id   | int  |

@@ -1,0 +1,4 @@
+Contract: Order version 1
+  | field | type |
+  | id    | int  |
+  Compatibility: backwards

@@ -1,0 +1,3 @@
+Contract: Order version 1
+  | field | type | rules              |
+  | a     | int  | required, required |

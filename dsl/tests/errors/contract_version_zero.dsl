@@ -1,0 +1,3 @@
+Contract: Order version 0
+  | field | type |
+  | id    | int  |

@@ -1,0 +1,2 @@
+Contract: Order version 1
+  Owner: team

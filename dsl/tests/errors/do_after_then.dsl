@@ -1,0 +1,7 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @then amount > 0
+      @do set total = amount * 2
+    @sink(type=stdout)

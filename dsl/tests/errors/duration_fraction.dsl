@@ -1,0 +1,6 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @do aggregate n = count(*) in tumbling(1.5h)
+    @sink(type=stdout)

@@ -1,0 +1,4 @@
+Feature: Orders
+  Examples: none
+    Given orders
+      | id |

@@ -1,0 +1,4 @@
+Feature: Orders
+  Sceanrio: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @sink(type=stdout)

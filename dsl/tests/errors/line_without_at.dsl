@@ -1,0 +1,7 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      when amount > 100
+      aggregate n = count(*) by customer
+    @sink(type=stdout)

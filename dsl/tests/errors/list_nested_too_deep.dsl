@@ -1,0 +1,4 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json", columns=[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]])
+    @sink(type=stdout)

@@ -1,0 +1,4 @@
+Feature: Orders
+  Ownr: payments-team
+  Purpose: to show
+  Purpose: to show again

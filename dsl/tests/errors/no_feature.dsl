@@ -1,0 +1,2 @@
+@step(name=Big)
+  @when amount > 100

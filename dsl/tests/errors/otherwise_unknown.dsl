@@ -1,0 +1,6 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @then amount > 0 otherwise warn
+    @sink(type=stdout)

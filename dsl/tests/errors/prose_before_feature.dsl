@@ -1,0 +1,4 @@
+This file finds big orders.
+It was written on a Monday.
+
+Feature: Orders

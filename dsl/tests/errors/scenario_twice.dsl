@@ -1,0 +1,8 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @sink(type=stdout)
+
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @sink(type=stdout)

@@ -1,0 +1,3 @@
+Scenario: Big orders
+  @source(name=orders, type=file, path="orders.json")
+  @sink(type=stdout)

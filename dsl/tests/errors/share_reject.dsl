@@ -1,0 +1,6 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @then share of email is null < 5% over 10m otherwise reject
+    @sink(type=stdout)

@@ -1,0 +1,2 @@
+Feature: Orders
+  @source(name=orders, type=file, path="orders.json")

@@ -1,0 +1,5 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big) @sink(type=stdout)
+      @when amount > 100

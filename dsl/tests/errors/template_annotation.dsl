@@ -1,0 +1,3 @@
+Step: Clean(column)
+  @step(name=Big)
+  @when ${column} > 1

@@ -1,0 +1,6 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big, from=[[orders]])
+      @when amount > 100
+    @sink(type=stdout)

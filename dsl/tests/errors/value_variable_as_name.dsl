@@ -1,0 +1,3 @@
+Feature: Orders
+  Background:
+    @source(name=${env.NAME}, type=file)

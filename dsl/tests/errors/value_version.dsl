@@ -1,0 +1,3 @@
+Feature: Orders
+  Background:
+    @source(name=orders, type=file, path="orders.json", contract=Order@v1)

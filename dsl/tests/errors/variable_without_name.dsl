@@ -1,0 +1,6 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @when amount > ${env.}
+    @sink(type=stdout)

@@ -1,0 +1,7 @@
+Feature: Orders
+  Scenario: Big orders
+    @source(name=orders, type=file, path="orders.json")
+    @step(name=Big)
+      @do set total = amount * 2
+      @when total > 100
+    @sink(type=stdout)

@@ -1,0 +1,5 @@
+Feature: Orders
+  owner: payments-team
+  Background:
+    - name: orders
+    type: kafka

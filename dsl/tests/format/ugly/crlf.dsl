@@ -1,0 +1,6 @@
+Feature: Windows
+  Scenario: S
+
+
+    @step(name=A)   
+      @do set a = 1

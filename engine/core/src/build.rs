@@ -1,0 +1,156 @@
+//! From a plan to a timely dataflow, on one worker.
+
+use crate::{
+    EngineError, Time,
+    operators::{self, MarkStream},
+    packet::Packet,
+    scenario::Shared,
+    sink,
+    source::{self, StopCell},
+};
+use runink_operators::OperatorError;
+use runink_planner::{Node, NodeId, Op};
+use std::{cell::Cell, rc::Rc, sync::Arc};
+use timely::{
+    dataflow::{
+        Scope, Stream,
+        operators::{Concatenate, generic::operator::empty, probe::Handle, Probe},
+    },
+    worker::Worker,
+};
+
+/// A worker's part of a running scenario.
+pub(crate) struct Built {
+    /// timely's number of the dataflow.
+    pub(crate) dataflow: usize,
+    /// Sees the end of every sink, tap and leaf.
+    pub(crate) probe: Handle<Time>,
+    /// Tells its sources to stop.
+    pub(crate) stop: StopCell,
+}
+
+/// Builds the dataflow. All workers build the same operators in the same order, whatever happens: an error that one meets stops the scenario
+/// on all, but must not leave them with different dataflows.
+pub(crate) fn build(worker: &mut Worker, shared: &Arc<Shared>) -> Built {
+    let probe = Handle::new();
+    let stop: StopCell = Rc::new(Cell::new(None));
+    let dataflow = worker.next_dataflow_index();
+    let name = format!("scenario {}", shared.spec.plan.scenario);
+    worker.dataflow_named::<Time, _, _>(&name, |scope| {
+        if let Err(error) = (Builder { scope, shared, probe: probe.clone(), stop: stop.clone() }).run() {
+            shared.fail(error);
+        }
+    });
+    Built { dataflow, probe, stop }
+}
+
+struct Builder<'scope, 'a> {
+    scope: Scope<'scope, Time>,
+    shared: &'a Arc<Shared>,
+    probe: Handle<Time>,
+    stop: StopCell,
+}
+
+impl<'scope> Builder<'scope, '_> {
+    fn run(self) -> Result<(), EngineError> {
+        let plan = &self.shared.spec.plan;
+        let preloaded = Handle::new();
+        let mut streams: Vec<Option<Stream<'scope, Time, Packet>>> = vec![None; plan.nodes.len()];
+        let mut rejects = Vec::new();
+        let mut reports = Vec::new();
+        let is_preload = |n: &Node| matches!(&n.op, Op::Source(s) if s.preload);
+        let has_preload = plan.nodes.iter().any(is_preload);
+        for (id, node) in plan.nodes.iter().enumerate() {
+            let Op::Source(op) = &node.op else { continue };
+            let (probe, before) = (self.probe.clone(), preloaded.clone());
+            let built = source::build(self.scope, NodeId(id), op, self.shared, probe, before, self.stop.clone());
+            let packets = if op.preload { built.packets.probe_with(&preloaded) } else { built.packets };
+            streams[id] = Some(packets);
+            rejects.push(built.rejects);
+            reports.push(built.reports);
+        }
+        if !has_preload {
+            empty::<_, Packet>(self.scope).probe_with(&preloaded);
+        }
+        let marks = operators::watermarks(self.scope.concatenate(reports), self.shared);
+        for (id, node) in plan.nodes.iter().enumerate() {
+            if !matches!(node.op, Op::Source(_) | Op::Rejected | Op::Sink(_)) {
+                let inputs = node.inputs.iter().map(|i| streams[i.0].clone()).collect::<Option<Vec<_>>>();
+                let inputs = inputs.ok_or_else(|| OperatorError::plan(&node.name, "an input stands after its reader"))?;
+                streams[id] = Some(self.node(node, inputs, &marks, &mut rejects)?);
+            }
+            self.tap(NodeId(id), &mut streams[id]);
+        }
+        self.rejected(rejects, &mut streams);
+        for (id, node) in plan.nodes.iter().enumerate() {
+            if matches!(node.op, Op::Sink(_)) {
+                let input = node.inputs.first().and_then(|i| streams[i.0].clone());
+                let input = input.ok_or_else(|| OperatorError::plan(&node.name, "a sink without input"))?;
+                sink::build(input, NodeId(id), self.shared).probe_with(&self.probe);
+            }
+        }
+        // Leaves that no sink reads (steps that only taps watch, sources without readers) are part of the scenario's end as well.
+        for stream in streams.into_iter().flatten() {
+            stream.probe_with(&self.probe);
+        }
+        marks.probe_with(&self.probe);
+        Ok(())
+    }
+
+    fn node(
+        &self,
+        node: &Node,
+        mut inputs: Vec<Stream<'scope, Time, Packet>>,
+        marks: &MarkStream<'scope>,
+        rejects: &mut Vec<Stream<'scope, Time, Packet>>,
+    ) -> Result<Stream<'scope, Time, Packet>, EngineError> {
+        let plan = &self.shared.spec.plan;
+        let schema = |i: usize| node.inputs.get(i).map(|&id| plan.node(id).schema.clone());
+        let missing = || OperatorError::plan(&node.name, "an input is missing");
+        Ok(match &node.op {
+            Op::Rows(stages) => {
+                let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
+                let (out, more) = operators::rows(input, node, stages, &schema, self.shared)?;
+                rejects.push(more);
+                out
+            }
+            Op::Union => self.scope.concatenate(inputs),
+            Op::Output => inputs.pop().ok_or_else(missing)?,
+            Op::Aggregate(op) => {
+                let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
+                let ((out, first), second) = operators::aggregate(input, marks.clone(), node, op, &schema, self.shared)?;
+                rejects.extend([first, second]);
+                out
+            }
+            Op::TableJoin(op) => {
+                let (table, stream) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
+                let schemas = (&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?);
+                operators::table_join(stream, table, marks.clone(), node, op, schemas, self.shared)?
+            }
+            Op::Source(_) | Op::Rejected | Op::Sink(_) => return Err(missing().into()),
+        })
+    }
+
+    fn tap(&self, id: NodeId, stream: &mut Option<Stream<'scope, Time, Packet>>) {
+        if let (Some(tap), Some(tapped)) = (self.shared.spec.taps.get(&id), stream.take_if(|_| self.shared.spec.taps.contains_key(&id))) {
+            *stream = Some(operators::tap(tapped, tap, &self.shared.spec.plan.node(id).name, self.shared));
+        }
+    }
+
+    /// All rejects, as the stream of the plan's `Rejected` nodes.
+    fn rejected(&self, rejects: Vec<Stream<'scope, Time, Packet>>, streams: &mut [Option<Stream<'scope, Time, Packet>>]) {
+        let all = self.scope.concatenate(rejects);
+        let all = match &self.shared.spec.rejected_tap {
+            Some(tap) => operators::tap(all, tap, "rejected", self.shared),
+            None => all,
+        };
+        for (id, node) in self.shared.spec.plan.nodes.iter().enumerate() {
+            if matches!(node.op, Op::Rejected) {
+                let mut stream = Some(all.clone());
+                self.tap(NodeId(id), &mut stream);
+                streams[id] = stream;
+            }
+        }
+        all.probe_with(&self.probe);
+    }
+}

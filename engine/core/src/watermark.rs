@@ -1,0 +1,204 @@
+//! Watermarks: W(e) as a pure function of what was reported for epochs up to e.
+//!
+//! Every source reader reports, per epoch, the highest event time it saw of each partition, which partitions are idle (on evidence) or
+//! have ended, and the wall clock. Every worker hears all reports, so all compute the same watermarks for the same epochs.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// "No row yet": before every event time.
+pub(crate) const NOT_YET: i64 = i64::MIN;
+/// "No row any more": after every event time.
+pub(crate) const ENDED: i64 = i64::MAX;
+
+/// What a reader reports, at an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// Which source, by its place among the plan's nodes.
+    pub(crate) source: usize,
+    pub(crate) fact: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Fact {
+    /// The highest event time seen in the partition, in µs.
+    Seen { partition: u32, max_us: i64 },
+    /// The source itself says that nothing older comes in the partition, in µs.
+    Asserted { partition: u32, at_us: i64 },
+    /// Nothing has come for the idle time, and nothing was there to come.
+    Idle { partition: u32 },
+    /// The partition has no more rows.
+    PartitionEnded { partition: u32 },
+    /// One worker's reader has no more rows.
+    ReaderEnded,
+    /// The wall clock, in µs.
+    Clock { us: i64 },
+}
+
+/// What is known of one source.
+#[derive(Debug, Clone)]
+struct SourceState {
+    lateness_us: i64,
+    advance_when_idle: bool,
+    partitions: Vec<PartitionState>,
+    readers_left: usize,
+    watermark: i64,
+    /// The watermark and the clock when all partitions had become idle.
+    idle_since: Option<(i64, i64)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct PartitionState {
+    watermark: Option<i64>,
+    idle: bool,
+    ended: bool,
+}
+
+/// All sources of a scenario.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watermarks {
+    sources: BTreeMap<usize, SourceState>,
+    clock_us: i64,
+}
+
+impl Watermarks {
+    pub(crate) fn new() -> Self {
+        Watermarks { sources: BTreeMap::new(), clock_us: NOT_YET }
+    }
+
+    /// Adds a source before its first report.
+    pub(crate) fn add(&mut self, source: usize, partitions: u32, lateness_us: i64, advance_when_idle: bool, readers: usize) {
+        self.sources.insert(
+            source,
+            SourceState {
+                lateness_us,
+                advance_when_idle,
+                partitions: vec![PartitionState::default(); partitions as usize],
+                readers_left: readers,
+                watermark: NOT_YET,
+                idle_since: None,
+            },
+        );
+    }
+
+    /// Takes a report of the epoch that is being closed.
+    pub(crate) fn report(&mut self, report: &Report) {
+        if let Fact::Clock { us } = report.fact {
+            // The machine's clock may jump back; an epoch's never does.
+            self.clock_us = self.clock_us.max(us);
+            return;
+        }
+        let Some(source) = self.sources.get_mut(&report.source) else { return };
+        match report.fact {
+            Fact::Seen { partition, max_us } => source.raise(partition, max_us.saturating_sub(source.lateness_us)),
+            Fact::Asserted { partition, at_us } => source.raise(partition, at_us),
+            Fact::Idle { partition } => source.partition(partition).idle = true,
+            Fact::PartitionEnded { partition } => source.partition(partition).ended = true,
+            Fact::ReaderEnded => source.readers_left = source.readers_left.saturating_sub(1),
+            Fact::Clock { .. } => {}
+        }
+    }
+
+    /// The epoch's reports are in: its watermarks, for the sources whose watermark has moved.
+    pub(crate) fn close(&mut self) -> Vec<(usize, i64)> {
+        let clock = self.clock_us;
+        self.sources.iter_mut().filter_map(|(&id, source)| source.advance(clock).then_some((id, source.watermark))).collect()
+    }
+
+    /// The wall clock of the closed epoch.
+    pub(crate) fn clock_us(&self) -> i64 {
+        self.clock_us
+    }
+}
+
+impl SourceState {
+    fn partition(&mut self, partition: u32) -> &mut PartitionState {
+        let at = partition as usize;
+        if at >= self.partitions.len() {
+            self.partitions.resize(at + 1, PartitionState::default());
+        }
+        &mut self.partitions[at]
+    }
+
+    fn raise(&mut self, partition: u32, to: i64) {
+        let state = self.partition(partition);
+        state.idle = false;
+        state.watermark = Some(state.watermark.map_or(to, |w| w.max(to)));
+    }
+
+    /// Moves the watermark on, never back; tells whether it has moved.
+    fn advance(&mut self, clock_us: i64) -> bool {
+        let open = || self.partitions.iter().filter(|p| !p.ended);
+        let next = if self.readers_left == 0 || (!self.partitions.is_empty() && open().next().is_none()) {
+            ENDED
+        } else if open().all(|p| p.idle) {
+            // What idle partitions have shown so far stands; beyond it only the wall clock can carry the watermark on.
+            let shown = open().filter_map(|p| p.watermark).max().unwrap_or(NOT_YET).max(self.watermark);
+            if !self.advance_when_idle || shown == NOT_YET || clock_us == NOT_YET {
+                shown
+            } else {
+                let (base, since) = *self.idle_since.get_or_insert((shown, clock_us));
+                base.saturating_add(clock_us.saturating_sub(since))
+            }
+        } else {
+            self.idle_since = None;
+            open().filter(|p| !p.idle).map(|p| p.watermark.unwrap_or(NOT_YET)).min().unwrap_or(NOT_YET)
+        };
+        let moved = next > self.watermark;
+        self.watermark = self.watermark.max(next);
+        moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(partitions: u32, lateness: i64) -> Watermarks {
+        let mut w = Watermarks::new();
+        w.add(0, partitions, lateness, true, 1);
+        w
+    }
+
+    fn say(w: &mut Watermarks, facts: &[Fact]) -> Vec<(usize, i64)> {
+        for fact in facts {
+            w.report(&Report { source: 0, fact: fact.clone() });
+        }
+        w.close()
+    }
+
+    #[test]
+    fn the_slowest_partition_holds_it_and_it_never_goes_back() {
+        let mut w = marks(2, 5);
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 0, max_us: 100 }]), vec![]);
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 1, max_us: 50 }]), vec![(0, 45)]);
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 1, max_us: 20 }]), vec![]);
+        assert_eq!(say(&mut w, &[Fact::PartitionEnded { partition: 1 }]), vec![(0, 95)]);
+        assert_eq!(say(&mut w, &[Fact::ReaderEnded]), vec![(0, ENDED)]);
+    }
+
+    #[test]
+    fn an_idle_partition_does_not_hold_it_until_rows_come_again() {
+        let mut w = marks(2, 0);
+        say(&mut w, &[Fact::Seen { partition: 0, max_us: 100 }, Fact::Idle { partition: 1 }]);
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 0, max_us: 110 }]), vec![(0, 110)]);
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 1, max_us: 60 }, Fact::Seen { partition: 0, max_us: 200 }]), vec![]);
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 1, max_us: 150 }]), vec![(0, 150)]);
+    }
+
+    #[test]
+    fn when_all_are_idle_the_wall_clock_carries_it_on() {
+        let mut w = marks(1, 10);
+        say(&mut w, &[Fact::Clock { us: 1_000 }, Fact::Seen { partition: 0, max_us: 100 }]);
+        assert_eq!(say(&mut w, &[Fact::Clock { us: 2_000 }, Fact::Idle { partition: 0 }]), vec![]);
+        assert_eq!(say(&mut w, &[Fact::Clock { us: 2_500 }]), vec![(0, 590)]);
+        // A clock that jumps back moves nothing.
+        assert_eq!(say(&mut w, &[Fact::Clock { us: 1_500 }]), vec![]);
+    }
+
+    #[test]
+    fn the_source_may_say_itself() {
+        let mut w = marks(1, 5);
+        assert_eq!(say(&mut w, &[Fact::Asserted { partition: 0, at_us: 70 }]), vec![(0, 70)]);
+    }
+}

@@ -1,0 +1,272 @@
+//! A pane: the groups of one slice of time with their accumulators, and what was given out for the window that ends where the slice does.
+
+use super::{
+    calls::{Accumulate, CallInput, Evaluated},
+    emit::{Results, equal_rows, narrowed},
+    grouping::{Grouping, Inputs, constant},
+    keys::{KeyRows, KeyTable},
+    settings::Turn,
+    store::RowStore,
+};
+use crate::OperatorError;
+use arrow::{array::ArrayRef, buffer::BooleanBuffer};
+use datafusion_common::DataFusionError;
+use std::ops::Range;
+
+/// The group has rows of this slice.
+pub(super) const PRESENT: u8 = 1;
+/// The group got rows in this epoch.
+pub(super) const TOUCHED: u8 = 2;
+/// The group changed since the last capture.
+pub(super) const DIRTY: u8 = 4;
+/// The group's result in the window that ends here may have changed since it was given out.
+pub(super) const CHANGED: u8 = 8;
+/// The group has its entry in the calendar of keys to let go.
+pub(super) const SCHEDULED: u8 = 16;
+
+/// See the module.
+pub(super) struct Pane {
+    pub(super) keys: KeyTable,
+    pub(super) accumulators: Vec<Box<dyn Accumulate>>,
+    /// By group.
+    pub(super) flags: Vec<u8>,
+    pub(super) present: usize,
+    pub(super) touched: Vec<u32>,
+    pub(super) dirty: Vec<u32>,
+    pub(super) given: Given,
+}
+
+/// What was given out and not taken back.
+pub(super) struct Given {
+    pub(super) rows: RowStore,
+    /// By group: when, in the window's time.
+    pub(super) at: Vec<i64>,
+}
+
+impl Given {
+    pub(super) fn new(grouping: &Grouping) -> Self {
+        let mut types: Vec<_> = grouping.calls.iter().map(|c| c.output.clone()).collect();
+        if grouping.gap.is_some() {
+            types.extend([arrow::datatypes::DataType::Int64, arrow::datatypes::DataType::Int64]);
+        }
+        Given { rows: RowStore::new(types), at: Vec::new() }
+    }
+
+    pub(super) fn stamp(&mut self, group: u32, now: i64) {
+        if self.at.len() <= group as usize {
+            self.at.resize(group as usize + 1, i64::MIN);
+        }
+        self.at[group as usize] = now;
+    }
+
+    /// The moment from which a new result may be given out, where one is at most every `period`.
+    pub(super) fn due(&self, group: u32, period: i64) -> i64 {
+        if self.rows.has(group) { self.at.get(group as usize).copied().unwrap_or(i64::MIN).saturating_add(period) } else { i64::MIN }
+    }
+}
+
+impl Pane {
+    pub(super) fn new(grouping: &Grouping) -> Result<Self, DataFusionError> {
+        Ok(Pane {
+            keys: KeyTable::new(&grouping.layout),
+            accumulators: grouping.accumulators()?,
+            flags: Vec::new(),
+            present: 0,
+            touched: Vec::new(),
+            dirty: Vec::new(),
+            given: Given::new(grouping),
+        })
+    }
+
+    /// Takes rows; `ids` is scratch. `touches` says whether anybody asks which groups an epoch touched.
+    pub(super) fn update(
+        &mut self,
+        inputs: &Inputs,
+        keys: &KeyRows,
+        range: Range<usize>,
+        touches: bool,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), DataFusionError> {
+        ids.clear();
+        self.keys.intern(keys, range.clone(), ids);
+        let bound = self.keys.bound();
+        for (accumulator, input) in self.accumulators.iter_mut().zip(&inputs.calls) {
+            update_range(accumulator.as_mut(), input, keys.hashes.len(), range.clone(), ids, bound)?;
+        }
+        self.mark_rows(ids, touches);
+        Ok(())
+    }
+
+    /// Takes states of parts, split by call.
+    pub(super) fn merge<'s>(
+        &mut self,
+        states: impl Iterator<Item = &'s [ArrayRef]>,
+        keys: &KeyRows,
+        range: Range<usize>,
+        touches: bool,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), DataFusionError> {
+        ids.clear();
+        self.keys.intern(keys, range.clone(), ids);
+        let bound = self.keys.bound();
+        for (accumulator, states) in self.accumulators.iter_mut().zip(states) {
+            let states: Vec<ArrayRef> = states.iter().map(|s| s.slice(range.start, range.len())).collect();
+            accumulator.merge(&states, ids, bound)?;
+        }
+        self.mark_rows(ids, touches);
+        Ok(())
+    }
+
+    /// Takes another pane's groups.
+    pub(super) fn add(&mut self, other: &mut Pane) -> Result<(), DataFusionError> {
+        let groups = other.with_flag(PRESENT);
+        let mut ids = Vec::with_capacity(groups.len());
+        self.keys.intern_from(&other.keys, &groups, &mut ids);
+        let bound = self.keys.bound();
+        for (into, from) in self.accumulators.iter_mut().zip(&mut other.accumulators) {
+            into.merge(&from.state(&groups)?, &ids, bound)?;
+        }
+        self.mark_rows(&ids, false);
+        Ok(())
+    }
+
+    fn mark_rows(&mut self, ids: &[u32], touches: bool) {
+        let bits = PRESENT | DIRTY | if touches { TOUCHED } else { 0 };
+        self.flags.resize(self.keys.bound().max(self.flags.len()), 0);
+        for &id in ids {
+            let flags = &mut self.flags[id as usize];
+            let new = bits & !*flags;
+            if new != 0 {
+                *flags |= bits;
+                self.present += usize::from(new & PRESENT != 0);
+                if new & DIRTY != 0 {
+                    self.dirty.push(id);
+                }
+                if new & TOUCHED != 0 {
+                    self.touched.push(id);
+                }
+            }
+        }
+    }
+
+    /// Sets a flag; says whether it was not set.
+    pub(super) fn set(&mut self, id: u32, flag: u8) -> bool {
+        if self.flags.len() <= id as usize {
+            self.flags.resize(self.keys.bound(), 0);
+        }
+        let flags = &mut self.flags[id as usize];
+        let new = *flags & flag == 0;
+        *flags |= flag;
+        if new && flag == DIRTY {
+            self.dirty.push(id);
+        }
+        new
+    }
+
+    pub(super) fn has(&self, id: u32, flag: u8) -> bool {
+        self.flags.get(id as usize).is_some_and(|f| f & flag != 0)
+    }
+
+    pub(super) fn clear(&mut self, id: u32, flag: u8) {
+        if let Some(flags) = self.flags.get_mut(id as usize) {
+            *flags &= !flag;
+        }
+    }
+
+    /// The groups this epoch touched; none are afterwards.
+    pub(super) fn take_touched(&mut self) -> Vec<u32> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.iter().for_each(|&id| self.clear(id, TOUCHED));
+        touched
+    }
+
+    /// Groups that have a flag.
+    pub(super) fn with_flag(&self, flag: u8) -> Vec<u32> {
+        (0..self.flags.len() as u32).filter(|&id| self.flags[id as usize] & flag != 0).collect()
+    }
+
+    pub(super) fn evaluate(&mut self, groups: &[u32]) -> Result<Vec<Evaluated>, DataFusionError> {
+        self.accumulators.iter_mut().map(|a| a.evaluate(groups)).collect()
+    }
+
+    /// The results of all groups with rows, which are not read afterwards.
+    pub(super) fn finish(&mut self) -> Result<(Vec<u32>, Vec<Evaluated>), DataFusionError> {
+        let all = self.with_flag(PRESENT);
+        let evaluated = if all.len() == self.keys.bound() {
+            self.accumulators.iter_mut().map(|a| a.finish(all.len())).collect::<Result<_, _>>()?
+        } else {
+            self.evaluate(&all)?
+        };
+        Ok((all, evaluated))
+    }
+
+    /// Gives out what differs from what was given out before: takes the old row back, and gives the new one.
+    pub(super) fn give(
+        &mut self,
+        groups: &[u32],
+        results: &Results,
+        bounds: Option<(i64, i64)>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), OperatorError> {
+        let Turn { emission, rejects, now, .. } = turn;
+        let good = results.reject_failures(emission, rejects)?;
+        let changes = Changes::of(&self.given.rows, groups, &results.values, &good).map_err(|e| emission.error(e))?;
+        let edges = |rows| bounds.map(|(start, end)| (constant(start, rows), constant(end, rows)));
+        emission.push((&results.keys, &changes.old, edges(groups.len())), changes.taken_back.clone(), -1)?;
+        emission.push((&results.keys, &results.values, results.bounds.clone()), changes.given.clone(), 1)?;
+        for id in changes.apply(&mut self.given, groups, &results.values, *now).map_err(|e| emission.error(e))? {
+            self.set(id, DIRTY);
+        }
+        Ok(())
+    }
+
+    /// An estimate of the memory held.
+    pub(super) fn bytes(&self) -> usize {
+        let lists = self.flags.capacity() + (self.touched.capacity() + self.dirty.capacity()) * 4 + self.given.at.capacity() * 8;
+        self.keys.bytes() + self.accumulators.iter().map(|a| a.bytes()).sum::<usize>() + self.given.rows.bytes() + lists
+    }
+}
+
+fn update_range(
+    accumulator: &mut dyn Accumulate,
+    input: &CallInput,
+    rows: usize,
+    range: Range<usize>,
+    ids: &[u32],
+    bound: usize,
+) -> Result<(), DataFusionError> {
+    if range.len() == rows { accumulator.update(input, ids, bound) } else { accumulator.update(&input.slice(range), ids, bound) }
+}
+
+/// How results differ from what was given out.
+pub(super) struct Changes {
+    pub(super) old: Vec<ArrayRef>,
+    pub(super) taken_back: BooleanBuffer,
+    pub(super) given: BooleanBuffer,
+}
+
+impl Changes {
+    /// `good` says which groups have a result.
+    pub(super) fn of(before: &RowStore, groups: &[u32], values: &[ArrayRef], good: &BooleanBuffer) -> Result<Self, DataFusionError> {
+        let old = before.get(groups)?;
+        let had = BooleanBuffer::collect_bool(groups.len(), |i| before.has(groups[i]));
+        let same = &(&equal_rows(&old, values, groups.len())? & &had) & good;
+        Ok(Changes { old, taken_back: &had & &!&same, given: good & &!&same })
+    }
+
+    /// Notes them as given out. Gives the groups that changed.
+    pub(super) fn apply(&self, given: &mut Given, groups: &[u32], values: &[ArrayRef], now: i64) -> Result<Vec<u32>, DataFusionError> {
+        let mut changed = Vec::new();
+        for gone in (&self.taken_back & &!&self.given).set_indices() {
+            given.rows.forget(groups[gone]);
+            changed.push(groups[gone]);
+        }
+        let new: Vec<u32> = self.given.set_indices().map(|i| groups[i]).collect();
+        if !new.is_empty() {
+            given.rows.put(&new, narrowed(values, &self.given)?)?;
+            new.iter().for_each(|&group| given.stamp(group, now));
+        }
+        changed.extend(new);
+        Ok(changed)
+    }
+}

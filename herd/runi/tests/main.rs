@@ -1,0 +1,5 @@
+//! The command line, from the outside.
+#![allow(clippy::unwrap_used)]
+
+mod command;
+mod texts;

@@ -1,0 +1,338 @@
+//! `join`: rows of a stream looked up in a table.
+//!
+//! Columns of the table whose names the stream has come out as `table_column`; expressions may always say `table.column`.
+
+use super::{
+    Heard, Lowering, NewNode,
+    rows::own_column,
+    step::Work,
+    stream::{Column, Flow, Projected, Stream, column_expr, columns_read, free_name, schema_of},
+};
+use crate::{NodeId, Op, StateBound, StreamKind, TableJoinKind, TableJoinOp, catalogue as codes, expr::Place, names, types};
+use arrow::datatypes::DataType;
+use datafusion_expr::{BinaryExpr, Expr, Operator, cast, utils::split_conjunction};
+use runink_dsl::{
+    FileId,
+    ast::{Join, JoinKind, JoinTime, Retention, Span, Spanned},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// What one equality of the condition compares.
+struct Equality {
+    /// Over the stream's columns.
+    stream: Expr,
+    /// A column of the table, by its name in the joined columns.
+    table: String,
+    /// What both are compared as.
+    ty: DataType,
+}
+
+impl Lowering<'_> {
+    pub(super) fn join(&mut self, work: &mut Work<'_>, span: Span, join: &Join) -> Heard<()> {
+        let file = work.texts.file;
+        let kind = self.join_kind(file, span, join)?;
+        let input = self.name(work.texts, &join.input)?;
+        work.unused.retain(|n| n.value != input);
+        let table = self.input_stream(&input, file, join.input.span)?;
+        let alias = match &join.alias {
+            Some(alias) => self.name(work.texts, alias)?,
+            None => input.rsplit_once('.').map_or_else(|| input.clone(), |(_, port)| port.to_owned()),
+        };
+        let table = if join.alias.is_some() { table.called(&[&alias]) } else { table };
+        self.join_inputs(work, join, &input, &alias, &table)?;
+
+        // The stream's columns, then the table's, under names that are free.
+        let stream_width = work.flow.columns().len();
+        let mut joined = work.flow.columns().to_vec();
+        for column in &table.columns {
+            let name = match joined.iter().any(|c| c.name() == column.name()) {
+                true => free_name(&joined, &format!("{alias}_{}", column.name())),
+                false => column.name().to_owned(),
+            };
+            let origins = column.origins.clone();
+            let mut renamed = column.renamed(&name);
+            renamed.origins = origins;
+            joined.push(renamed);
+        }
+        let condition = self.condition(work.texts, &join.on, &joined, Place::Row)?;
+        let (equalities, rest) = split(&condition.expr, &joined, stream_width);
+        self.covers_key(file, join.on.span, &alias, &table, &joined[stream_width..], &equalities)?;
+        let (table, on) = self.prepare(work, join, table, &joined, stream_width, equalities)?;
+        let hidden = work.flow.columns().len() - stream_width;
+
+        let stream = work.flow.stream.clone();
+        let from_table: Vec<usize> = match kind {
+            TableJoinKind::Inner | TableJoinKind::Left => (0..table.columns.len()).collect(),
+            TableJoinKind::Semi | TableJoinKind::Anti => Vec::new(),
+        };
+        // The columns as they are behind the join: helpers of the condition still among them.
+        let table_columns: Vec<Column> = table
+            .columns
+            .iter()
+            .zip(&joined[stream_width..])
+            .map(|(typed, named)| {
+                let mut column = named.clone();
+                // A left join may find nothing.
+                column.field = Arc::new(typed.field.as_ref().clone().with_name(named.name()).with_nullable(true));
+                column
+            })
+            .collect();
+        let whole: Vec<Column> = stream.columns.iter().chain(&table_columns).cloned().collect();
+        let columns: Vec<Column> = stream.columns.iter().cloned().chain(from_table.iter().map(|&i| table_columns[i].clone())).collect();
+        let bounded_table = self.preload(&table, &stream);
+        let table_key = table.key().iter().filter_map(|k| table.columns.iter().position(|c| c.name() == k)).collect();
+        let (ttl_us, state) = match &join.keep_state {
+            Some(Spanned { value: Retention::For(ttl), .. }) => (Some(ttl.value.0), StateBound::PerKey { ttl_us: Some(ttl.value.0) }),
+            Some(Spanned { value: Retention::Forever, .. }) => (None, StateBound::ForEver),
+            None => (None, StateBound::PerKey { ttl_us: None }),
+        };
+        let (step, at) = (work.flow.step.clone(), work.flow.at);
+        let made = self.push(NewNode {
+            name: step.clone(),
+            op: Op::TableJoin(TableJoinOp {
+                kind,
+                on,
+                condition: rest.map(|rest| (rest, schema_of(&whole))),
+                table_columns: from_table,
+                table_key,
+                broadcast: bounded_table,
+                ttl_us,
+            }),
+            inputs: vec![stream.node, table.node],
+            columns,
+            kind: stream.kind,
+            time: stream.time,
+            state,
+            at,
+        });
+        work.flow = Flow::new(made, &step, at);
+        if hidden > 0 {
+            let helpers = stream_width..stream_width + hidden;
+            let kept = (0..work.flow.columns().len()).filter(|i| !helpers.contains(i)).map(|i| work.flow.keep(i)).collect();
+            self.project(work, span, kept)?;
+        }
+        Ok(())
+    }
+
+    fn join_kind(&mut self, file: FileId, span: Span, join: &Join) -> Heard<TableJoinKind> {
+        match &join.time {
+            Some(Spanned { value: JoinTime::Window(_), span }) => {
+                return Err(self.not_yet(
+                    file,
+                    *span,
+                    "a join of two streams in a window",
+                    "union both inputs and aggregate by the key in that window",
+                ));
+            }
+            Some(Spanned { value: JoinTime::Within { .. }, span }) => {
+                return Err(self.not_yet(
+                    file,
+                    *span,
+                    "a join of two streams within an interval",
+                    "union both inputs and aggregate by the key in a session window",
+                ));
+            }
+            Some(Spanned { value: JoinTime::AsOf(_), span }) => {
+                return Err(self.not_yet(
+                    file,
+                    *span,
+                    "a join `as of` a time",
+                    "join the table as it is when the row comes: leave `as of` out",
+                ));
+            }
+            None => {}
+        }
+        match join.kind {
+            JoinKind::Inner => Ok(TableJoinKind::Inner),
+            JoinKind::Left => Ok(TableJoinKind::Left),
+            JoinKind::Semi => Ok(TableJoinKind::Semi),
+            JoinKind::Anti => Ok(TableJoinKind::Anti),
+            JoinKind::Right => {
+                Err(self.not_yet(file, span, "a `right join` with a table", "use `left join`: it keeps every row of the stream"))
+            }
+            JoinKind::Full => {
+                Err(self.not_yet(file, span, "a `full join` with a table", "use `left join`: it keeps every row of the stream"))
+            }
+        }
+    }
+
+    /// A stream that takes nothing back, and a table.
+    fn join_inputs(&mut self, work: &Work<'_>, join: &Join, input: &str, alias: &str, table: &Stream) -> Heard<()> {
+        let file = work.texts.file;
+        if table.is_append_only() {
+            let source = self.input.scenario.sources.iter().find(|s| s.name.value == input);
+            if source.is_none() {
+                let hint = "join with a source that has `key=`, or with an aggregate that emits `on change`";
+                return Err(self.not_yet(
+                    file,
+                    join.input.span,
+                    &format!("a join of two streams (`{input}` has no key to look rows up by)"),
+                    hint,
+                ));
+            }
+            let message = format!("`{input}` is a stream of events: it has no key to look rows up by");
+            let hint = "give its source `key=<column>`, or its contract a `key` field; a source that is also read row by row needs two declarations";
+            return Err(self.error(codes::NOT_A_TABLE, file, join.input.span, message, hint));
+        }
+        let taken = work.flow.columns().iter().flat_map(|c| &c.origins).any(|o| o.relation == alias);
+        if taken {
+            let message = format!("`{alias}` is a name of this step's input already");
+            let at = join.alias.as_ref().map_or(join.input.span, |a| a.span);
+            return Err(self.error(codes::JOIN_ALIAS, file, at, message, format!("give the table another name: `join {input} as t on …`")));
+        }
+        let keyed = match work.flow.stream.kind {
+            StreamKind::AppendOnly => return Ok(()),
+            // A table that never changes gives a row that is taken back the same partner that the row had.
+            StreamKind::Changelog { .. } if self.can_preload(table, &work.flow.stream) => return Ok(()),
+            StreamKind::Changelog { .. } => "takes rows back, and the table may have changed in between",
+            StreamKind::Upsert { .. } => "is a keyed source, whose rows replace each other",
+        };
+        let message = format!("the rows that are joined must stay, but this step's input {keyed}");
+        Err(self.error(
+            codes::JOIN_STREAM,
+            file,
+            join.input.span,
+            message,
+            "join before the aggregate, or let the aggregate emit `on close`",
+        ))
+    }
+
+    /// `named` are the table's columns under the names that they have in the condition.
+    fn covers_key(&mut self, file: FileId, on: Span, alias: &str, table: &Stream, named: &[Column], equalities: &[Equality]) -> Heard<()> {
+        let compared = |key: &String| {
+            let name = table.columns.iter().position(|c| c.name() == key).map(|i| named[i].name());
+            name.is_some_and(|name| equalities.iter().any(|e| e.table == name))
+        };
+        let missing: Vec<String> = table.key().iter().filter(|k| !compared(k)).map(|k| format!("{alias}.{k}")).collect();
+        if table.key().is_empty() {
+            let message = format!("`{alias}` is one row for everything and has no key to look it up by");
+            return Err(self.error(codes::JOIN_KEY, file, on, message, "aggregate it `by` a key, and compare that key here"));
+        }
+        let Some(list) = names::list(&missing) else { return Ok(()) };
+        let message = format!("the condition does not say what {list} equals, and that is the key of `{alias}`");
+        let hint = format!(
+            "compare every key column: `on {} = …`; conditions on other columns may follow with `and`",
+            missing.first().map_or("key", String::as_str)
+        );
+        Err(self.error(codes::JOIN_KEY, file, on, message, hint))
+    }
+
+    /// Both sides of each equality as columns of one type: what is more than a column of the stream is computed before the join; a table's key that is
+    /// narrower than what it is compared with is widened.
+    fn prepare(
+        &mut self,
+        work: &mut Work<'_>,
+        join: &Join,
+        mut table: Stream,
+        joined: &[Column],
+        stream_width: usize,
+        equalities: Vec<Equality>,
+    ) -> Heard<(Stream, Vec<(usize, usize)>)> {
+        let mut on = Vec::new();
+        let mut helpers: Vec<Projected> = Vec::new();
+        let mut widened: BTreeSet<usize> = BTreeSet::new();
+        for equality in equalities {
+            let Some(t) = joined[stream_width..].iter().position(|c| c.name() == equality.table) else { continue };
+            if table.columns[t].field.data_type() != &equality.ty {
+                widened.insert(t);
+                let field = table.columns[t].field.as_ref().clone().with_data_type(equality.ty.clone());
+                table.columns[t].field = Arc::new(field);
+            }
+            let s = match &equality.stream {
+                Expr::Column(c) => work.flow.columns().iter().position(|k| k.name() == c.name),
+                _ => None,
+            };
+            let s = s.unwrap_or_else(|| {
+                let taken: Vec<Column> = work.flow.columns().iter().cloned().chain(helpers.iter().map(|h| h.column.clone())).collect();
+                let name = own_column(&taken, "on");
+                let field = arrow::datatypes::Field::new(name, equality.ty.clone(), true);
+                helpers.push(work.flow.make(equality.stream.clone(), Arc::new(field)));
+                stream_width + helpers.len() - 1
+            });
+            on.push((s, t));
+        }
+        if !helpers.is_empty() {
+            let mut projected: Vec<Projected> = (0..stream_width).map(|i| work.flow.keep(i)).collect();
+            projected.extend(helpers);
+            self.project(work, join.on.span, projected)?;
+        }
+        self.flush(&mut work.flow);
+        if !widened.is_empty() {
+            let types: Vec<_> = table.columns.iter().map(|c| c.field.clone()).collect();
+            let columns = self.nodes[table.node.0].schema.fields().clone();
+            for (column, original) in table.columns.iter_mut().zip(&columns) {
+                column.field = original.clone();
+            }
+            let mut flow = Flow::new(table, &work.flow.step, work.flow.at);
+            let exprs = types.iter().enumerate().map(|(i, field)| {
+                let column = column_expr(field.name());
+                let expr = if widened.contains(&i) { cast(column, field.data_type().clone()) } else { column };
+                (expr, field.name().clone())
+            });
+            let exprs: Vec<_> = exprs.collect();
+            for (column, field) in flow.stream.columns.iter_mut().zip(types) {
+                column.direct &= column.field == field;
+                column.field = field;
+            }
+            // A wider key is the same key: the projection keeps it in its place.
+            flow.stage(crate::RowStageKind::Project(exprs));
+            self.flush(&mut flow);
+            table = flow.stream;
+        }
+        Ok((table, on))
+    }
+
+    /// Whether a table can be read completely before the stream: it ends, nothing but rows' own work stands before it, and the stream does not come from it.
+    fn can_preload(&self, table: &Stream, stream: &Stream) -> bool {
+        table.bounded && table.row_wise && table.sources.is_disjoint(&stream.sources)
+    }
+
+    /// Marks the table's sources to be read first, where that can be.
+    fn preload(&mut self, table: &Stream, stream: &Stream) -> bool {
+        let can = self.can_preload(table, stream);
+        for NodeId(id) in table.sources.iter().filter(|_| can) {
+            if let Op::Source(source) = &mut self.nodes[*id].op {
+                source.preload = true;
+            }
+        }
+        can
+    }
+}
+
+/// The equalities between a stream expression and a table column, and what remains.
+fn split(condition: &Expr, joined: &[Column], stream_width: usize) -> (Vec<Equality>, Option<Expr>) {
+    let table: BTreeSet<&str> = joined[stream_width..].iter().map(Column::name).collect();
+    let of_stream = |e: &Expr| columns_read(e).iter().all(|c| !table.contains(c.as_str()));
+    let mut equalities = Vec::new();
+    let mut rest = Vec::new();
+    for part in split_conjunction(condition) {
+        let sides = match part {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if of_stream(left) => Some((left, right)),
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if of_stream(right) => Some((right, left)),
+            _ => None,
+        };
+        let equality = sides.and_then(|(stream, other)| {
+            // Coercion may have put a cast around the table's column: then the table's side is widened.
+            let (column, cast_to) = match other.as_ref() {
+                Expr::Column(c) => (c, None),
+                Expr::Cast(c) => match c.expr.as_ref() {
+                    Expr::Column(column) => (column, Some(c.field.data_type().clone())),
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            let own = joined[stream_width..].iter().find(|c| c.name() == column.name)?.field.data_type();
+            let ty = cast_to.unwrap_or_else(|| own.clone());
+            (types::common_type(own, &ty).as_ref() == Some(&ty)).then(|| Equality {
+                stream: stream.as_ref().clone(),
+                table: column.name.clone(),
+                ty,
+            })
+        });
+        match equality {
+            Some(equality) => equalities.push(equality),
+            None => rest.push(part.clone()),
+        }
+    }
+    (equalities, rest.into_iter().reduce(Expr::and))
+}

@@ -1,0 +1,58 @@
+//! What the language can say and the plan cannot yet: refused by name, with what works instead.
+
+use super::{Lowering, Said};
+use crate::catalogue as codes;
+use runink_dsl::{
+    FileId,
+    ast::{Action, Expectation, Privacy, Span, Spanned},
+};
+
+impl Lowering<'_> {
+    /// Refuses a construct.
+    pub(super) fn not_yet(&mut self, file: FileId, span: Span, construct: &str, instead: &str) -> Said {
+        self.error(codes::NOT_YET, file, span, format!("{construct} cannot run yet"), instead)
+    }
+
+    pub(super) fn refused(&mut self, file: FileId, action: &Spanned<Action>) -> Said {
+        let (construct, instead): (String, &str) = match &action.value {
+            Action::Top(top) if top.rank_as.is_some() => {
+                ("`rank`".into(), "aggregate with `max(…)` or `min(…)`, or `array_agg(x order by y desc)` in a window")
+            }
+            Action::Top(_) => ("`top`".into(), "aggregate with `max(…)`, or `array_agg(x order by y desc)` in a window"),
+            Action::Deduplicate(_) => ("`deduplicate`".into(), "aggregate by the key with `first_value(x order by t)` in a window"),
+            Action::Sql(_) => ("`sql`".into(), "write the query as `@when`, `@do set`, `@do aggregate` and `@do join` lines"),
+            Action::Other { verb, .. } => {
+                let instead = match verb.value.to_lowercase().as_str() {
+                    "match" => "count the events of a pattern with `count(*) filter (where …)` in a session window",
+                    "iterate" => "write the steps out as often as they are needed",
+                    "lag" | "lead" => "aggregate with `array_agg(x order by t)` in a window",
+                    "call" => "use DataFusion's functions in `@do set`",
+                    _ => "use the lines that the language reference lists as executable",
+                };
+                (format!("`{}`", verb.value), instead)
+            }
+            _ => ("this line".into(), "use another one"),
+        };
+        self.not_yet(file, action.span, &construct, instead)
+    }
+
+    pub(super) fn refused_expectation(&mut self, file: FileId, expectation: &Spanned<Expectation>) -> Said {
+        let (construct, instead) = match &expectation.value {
+            Expectation::Share { .. } => {
+                ("an expectation on a share of rows", "aggregate the share in a window, and expect something of each result")
+            }
+            _ => ("an expectation on a number of rows", "aggregate `count(*)` in a window, and expect something of each result"),
+        };
+        self.not_yet(file, expectation.span, construct, instead)
+    }
+
+    pub(super) fn refused_privacy(&mut self, file: FileId, privacy: &Privacy) -> Said {
+        let construct = format!("`{}`", privacy.verb.value);
+        self.not_yet(
+            file,
+            privacy.verb.span,
+            &construct,
+            "it needs keys, which are not there; `mask … with sha256`, `truncate … with n` and `redact` work",
+        )
+    }
+}

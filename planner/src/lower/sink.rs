@@ -1,0 +1,124 @@
+//! Sinks: what they read, their options, key and delivery.
+
+use super::{
+    Heard, Lowering, NewNode, Texts,
+    options::SINK_OPTIONS,
+    step::REJECTED,
+    stream::{Column, Stream},
+};
+use crate::{Op, SinkOp, StateBound, catalogue as codes, names};
+use runink_dsl::{
+    ast::{Sink, Spanned, Value},
+    suggest,
+};
+
+/// Deliveries that the language knows.
+const DELIVERIES: [&str; 2] = ["at-least-once", "exactly-once"];
+
+impl Lowering<'_> {
+    pub(super) fn sink(&mut self, at: usize) -> Heard<()> {
+        let scenario = self.input.scenario;
+        let (file, sink) = (scenario.id.file, &scenario.sinks[at]);
+        let texts = Texts::of(file);
+        let spec = self.connector(&sink.connector)?;
+        let Some(specs) = spec.sink else {
+            let writable: Vec<&str> = self.input.connectors.iter().filter(|c| c.sink.is_some()).map(|c| c.name).collect();
+            let hint = names::list(&writable).map_or_else(String::new, |l| format!("sinks are {l}"));
+            let message = format!("`{}` cannot be written: it has only sources", spec.name);
+            return Err(self.error(codes::CONNECTOR_DIRECTION, file, sink.connector.span, message, hint));
+        };
+        let options = self.options(texts, &sink.annotation, spec.name, specs, SINK_OPTIONS);
+        let delivery = match sink.annotation.get("delivery") {
+            Some(value) => self.delivery(texts, spec.name, value),
+            None => Ok(()),
+        };
+        let stream = self.sink_input(sink)?;
+        let key = match sink.annotation.get("key") {
+            Some(value) => self.sink_key(texts, value, &stream)?,
+            None => stream.key().to_vec(),
+        };
+        let (options, ()) = (options?, delivery?);
+        let name = self.sink_name(at);
+        self.push(NewNode {
+            name,
+            op: Op::Sink(SinkOp { connector: spec.name.to_owned(), options, key }),
+            inputs: vec![stream.node],
+            columns: stream.columns,
+            kind: stream.kind,
+            time: stream.time,
+            state: StateBound::Stateless,
+            at: (file, sink.connector.span),
+        });
+        Ok(())
+    }
+
+    /// `from=`, or the last step before the sink, or the only source.
+    fn sink_input(&mut self, sink: &Sink) -> Heard<Stream> {
+        let scenario = self.input.scenario;
+        let file = scenario.id.file;
+        if let Some(from) = &sink.from {
+            if from.value == REJECTED {
+                return Ok(self.rejected((file, from.span)));
+            }
+            return self.input_stream(&from.value, file, from.span);
+        }
+        let before = scenario.steps.iter().rev().find(|s| s.step.span.start < sink.annotation.span.start).or(scenario.steps.last());
+        match before {
+            Some(step) => self.input_stream(&step.step.name.value, file, sink.connector.span),
+            None => self.default_stream(file, sink.connector.span),
+        }
+    }
+
+    fn sink_key(&mut self, texts: Texts<'_>, value: &Spanned<Value>, stream: &Stream) -> Heard<Vec<String>> {
+        let key = self.word_list(texts, value)?;
+        for name in &key {
+            if !stream.columns.iter().any(|c| c.name() == name) {
+                let hint = names::hint(name, "columns", stream.columns.iter().map(Column::name));
+                return Err(self.error(
+                    codes::SINK_KEY,
+                    texts.file,
+                    value.span,
+                    format!("there is no column `{name}` to be the key"),
+                    hint,
+                ));
+            }
+        }
+        Ok(key)
+    }
+
+    fn delivery(&mut self, texts: Texts<'_>, connector: &str, value: &Spanned<Value>) -> Heard<()> {
+        let wanted = self.plain_text(texts, value)?;
+        match wanted.as_str() {
+            "at-least-once" => Ok(()),
+            "exactly-once" => {
+                let message = format!("`{connector}` does not promise exactly-once delivery");
+                let hint = "leave `delivery` out or write `delivery=at-least-once`; a file still appears complete or not at all";
+                Err(self.error(codes::DELIVERY, texts.file, value.span, message, hint))
+            }
+            _ => {
+                let hint = suggest::did_you_mean(&wanted, DELIVERIES).unwrap_or_else(|| format!("write {}", suggest::list_of(&DELIVERIES)));
+                Err(self.error(codes::DELIVERY, texts.file, value.span, format!("`{wanted}` is not a delivery"), hint))
+            }
+        }
+    }
+
+    /// A sink's own name, or its connector's, numbered where several have it.
+    fn sink_name(&self, at: usize) -> String {
+        let sinks = &self.input.scenario.sinks;
+        let own = |s: &Sink| s.name.as_ref().map(|n| n.value.clone());
+        if let Some(name) = own(&sinks[at]) {
+            return name;
+        }
+        let connector = &sinks[at].connector.value;
+        let taken = |name: &str| sinks.iter().any(|s| own(s).as_deref() == Some(name));
+        let before = sinks[..at].iter().filter(|s| s.name.is_none() && s.connector.value == *connector).count();
+        let mut number = before + 1;
+        loop {
+            let name = if number == 1 { connector.clone() } else { format!("{connector}_{number}") };
+            if !taken(&name) {
+                return name;
+            }
+            number += sinks.len();
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Whether a plan is one: inputs stand before readers, indices are in range, expressions and schemas fit, names are there.
+//!
+//! Run after every pass in tests and debug builds; a fault is always a bug of the planner.
+
+use super::rewrite::ColumnTypes;
+use crate::{AggregateOp, Node, NodeId, Op, Plan, RowStage, RowStageKind, StreamKind, TableJoinKind, TableJoinOp};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion_expr::{Expr, ExprSchemable};
+use std::collections::BTreeSet;
+
+/// What is wrong with a plan, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("node {node} (`{name}`): {message} (this is a bug of Runink)")]
+pub struct PlanFault {
+    /// Its place.
+    pub node: usize,
+    /// Its name.
+    pub name: String,
+    /// What does not fit.
+    pub message: String,
+}
+
+type Check = Result<(), String>;
+
+fn ensure(holds: bool, message: impl FnOnce() -> String) -> Check {
+    if holds { Ok(()) } else { Err(message()) }
+}
+
+/// Checks a plan.
+///
+/// # Errors
+/// The first thing that does not fit.
+pub fn validate(plan: &Plan) -> Result<(), PlanFault> {
+    for (at, node) in plan.nodes.iter().enumerate() {
+        node_fits(plan, at, node).map_err(|message| PlanFault { node: at, name: node.name.clone(), message })?;
+    }
+    Ok(())
+}
+
+fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
+    ensure(!node.name.is_empty(), || "no name".into())?;
+    ensure(node.inputs.iter().all(|i| i.0 < at), || "an input that does not stand before it".into())?;
+    let wanted = match &node.op {
+        Op::Source(_) | Op::Rejected => 0..=0,
+        Op::Rows(_) | Op::Aggregate(_) | Op::Output | Op::Sink(_) => 1..=1,
+        Op::TableJoin(_) => 2..=2,
+        Op::Union => 1..=usize::MAX,
+    };
+    ensure(wanted.contains(&node.inputs.len()), || format!("{} inputs", node.inputs.len()))?;
+    let inputs: Vec<&Node> = node.inputs.iter().map(|&i| plan.node(i)).collect();
+    op_fits(node, &inputs)?;
+    facts_fit(plan, at, node)
+}
+
+fn facts_fit(plan: &Plan, at: usize, node: &Node) -> Check {
+    let fields = node.schema.fields();
+    let names: BTreeSet<&String> = fields.iter().map(|f| f.name()).collect();
+    ensure(names.len() == fields.len(), || "a column name twice".into())?;
+    if let Some(time) = &node.time {
+        let field = fields.get(time.column).ok_or("an event-time column out of range")?;
+        ensure(matches!(field.data_type(), DataType::Timestamp(_, None) | DataType::Date32), || {
+            format!("event time `{}` of type {}", field.name(), field.data_type())
+        })?;
+    }
+    ensure(node.watermark_of.is_sorted_by(|a, b| a < b), || "sources of the watermark out of order".into())?;
+    let is_source = |id: &NodeId| id.0 <= at && matches!(plan.node(*id).op, Op::Source(_));
+    ensure(node.watermark_of.iter().all(is_source), || "a watermark of what is not a source before it".into())?;
+    ensure(node.lineage.len() == fields.len() && node.lineage.iter().zip(fields).all(|(l, f)| l.column == *f.name()), || {
+        "lineage of other columns than its own".into()
+    })?;
+    match &node.kind {
+        StreamKind::AppendOnly => Ok(()),
+        StreamKind::Upsert { key } | StreamKind::Changelog { key } => {
+            ensure(key.iter().all(|k| node.schema.index_of(k).is_ok()), || format!("a key that is no column: {key:?}"))
+        }
+    }
+}
+
+fn same_columns(a: &SchemaRef, b: &SchemaRef) -> bool {
+    let typed = |s: &SchemaRef| s.fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect::<Vec<_>>();
+    typed(a) == typed(b)
+}
+
+fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
+    let first = inputs.first().map(|n| &n.schema);
+    let same = |schema: Option<&SchemaRef>| schema.is_some_and(|s| same_columns(s, &node.schema));
+    match (&node.op, first) {
+        (Op::Source(op), _) => {
+            let (full, picked) = (op.full_schema.fields(), &op.projection);
+            ensure(picked.is_sorted_by(|a, b| a < b) && picked.iter().all(|&i| i < full.len()), || "a projection out of range".into())?;
+            let projected = op.full_schema.project(picked).map_err(|e| e.to_string())?;
+            ensure(same(Some(&projected.into())), || "a schema that is not the projected one".into())?;
+            let known = |name: &String| node.schema.index_of(name).is_ok();
+            ensure(op.predicates.iter().all(|p| known(&p.column)), || "a predicate on a column that it does not read".into())
+        }
+        (Op::Rows(stages), Some(input)) => {
+            let mut schema = input;
+            for stage in stages {
+                stage_fits(stage, schema)?;
+                schema = &stage.schema;
+            }
+            ensure(same(Some(schema)), || "a schema that is not its last stage's".into())
+        }
+        (Op::Union, _) => ensure(inputs.iter().all(|i| same_columns(&i.schema, &node.schema)), || "an input of another schema".into()),
+        (Op::Output | Op::Sink(_), first) => ensure(same(first), || "a schema that is not its input's".into()),
+        (Op::Aggregate(op), Some(input)) => aggregate_fits(op, input, node),
+        (Op::TableJoin(op), Some(stream)) => join_fits(op, stream, &inputs[1].schema, node),
+        (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),
+        (_, None) => Err("no input".into()),
+    }
+}
+
+fn is_type(expr: &Expr, schema: &SchemaRef, wanted: &DataType) -> Check {
+    let found = expr.get_type(&ColumnTypes(schema)).map_err(|e| e.strip_backtrace())?;
+    ensure(found == *wanted, || format!("`{expr}` is {found}, not {wanted}"))
+}
+
+fn stage_fits(stage: &RowStage, input: &SchemaRef) -> Check {
+    match &stage.kind {
+        RowStageKind::Filter(expr) => {
+            is_type(expr, input, &DataType::Boolean)?;
+            ensure(same_columns(input, &stage.schema), || format!("filter `{expr}` changes columns"))
+        }
+        RowStageKind::Project(exprs) => {
+            let fields = stage.schema.fields();
+            ensure(exprs.len() == fields.len(), || format!("{} expressions for {} columns", exprs.len(), fields.len()))?;
+            exprs.iter().zip(fields).try_for_each(|((expr, name), field)| {
+                ensure(name == field.name(), || format!("`{name}` comes out as `{}`", field.name()))?;
+                is_type(expr, input, field.data_type())
+            })
+        }
+        RowStageKind::Expect(expect) => {
+            is_type(&expect.predicate, input, &DataType::Boolean)?;
+            let tag = usize::from(matches!(expect.otherwise, crate::ExpectAction::Tag(_)));
+            ensure(stage.schema.fields().len() == input.fields().len() + tag, || format!("`{}` changes columns", expect.text))
+        }
+        RowStageKind::Unnest { column, ordinality, .. } => {
+            let list = input.fields().get(*column).ok_or("unnest of a column out of range")?;
+            ensure(matches!(list.data_type(), DataType::List(_)), || format!("unnest of `{}`, which is no list", list.name()))?;
+            let wanted = input.fields().len() + usize::from(*ordinality);
+            ensure(stage.schema.fields().len() == wanted, || "unnest gives other columns than it should".into())
+        }
+    }
+}
+
+fn aggregate_fits(op: &AggregateOp, input: &SchemaRef, node: &Node) -> Check {
+    let (columns, out) = (input.fields(), node.schema.fields());
+    ensure(op.keys.iter().all(|&k| k < columns.len()), || "a key out of range".into())?;
+    let wanted = op.keys.len() + op.calls.len() + if op.window.is_some() { 2 } else { 0 };
+    ensure(out.len() == wanted, || format!("{} columns come out, not {wanted}", out.len()))?;
+    for (&key, field) in op.keys.iter().zip(out) {
+        ensure(columns[key].data_type() == field.data_type(), || format!("key `{}` changes its type", field.name()))?;
+    }
+    for (call, field) in op.calls.iter().zip(&out[op.keys.len()..]) {
+        ensure(call.name == *field.name(), || format!("`{}` comes out as `{}`", call.name, field.name()))?;
+        let known =
+            call.args.iter().all(|a| matches!(a, Expr::Literal(..)) || matches!(a, Expr::Column(c) if input.index_of(&c.name).is_ok()));
+        ensure(known, || format!("`{}` of what is neither a column nor a constant", call.name))?;
+        if let Some(filter) = call.filter {
+            let boolean = columns.get(filter).is_some_and(|f| *f.data_type() == DataType::Boolean);
+            ensure(boolean, || format!("`{}` is filtered by what is no Boolean column", call.name))?;
+        }
+        ensure(call.order_by.iter().all(|o| o.0 < columns.len()), || format!("`{}` is ordered by a column out of range", call.name))?;
+    }
+    let time = op.window.as_ref().and_then(|w| w.time.as_ref());
+    ensure(time.is_none_or(|t| t.column < columns.len()), || "a window's time out of range".into())
+}
+
+fn join_fits(op: &TableJoinOp, stream: &SchemaRef, table: &SchemaRef, node: &Node) -> Check {
+    let (s, t) = (stream.fields().len(), table.fields().len());
+    ensure(op.on.iter().all(|&(a, b)| a < s && b < t), || "a join column out of range".into())?;
+    for &(a, b) in &op.on {
+        let (a, b) = (stream.field(a), table.field(b));
+        ensure(a.data_type() == b.data_type(), || format!("join of `{}` and `{}`, whose types differ", a.name(), b.name()))?;
+    }
+    let covered = op.table_key.iter().all(|&k| k < t && op.on.iter().any(|&(_, b)| b == k));
+    ensure(covered, || "a join that does not cover the table's key".into())?;
+    ensure(op.table_columns.iter().all(|&c| c < t), || "a table column out of range".into())?;
+    ensure(node.schema.fields().len() == s + op.table_columns.len(), || "a join gives other columns than it should".into())?;
+    let half = matches!(op.kind, TableJoinKind::Semi | TableJoinKind::Anti);
+    ensure(!half || op.table_columns.is_empty(), || "a semi or anti join gives table columns".into())?;
+    op.condition.as_ref().map_or(Ok(()), |(expr, schema)| {
+        ensure(schema.fields().len() == s + t, || "a join condition over other columns".into())?;
+        is_type(expr, schema, &DataType::Boolean)
+    })
+}

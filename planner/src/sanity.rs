@@ -1,0 +1,248 @@
+//! The last look at a plan: what cannot run, or cannot run for long, is refused with a hint how to mend it.
+//!
+//! Lowering has made sure that the plan means what the text says. Here it is asked whether that can work: whether state has a bound, whether
+//! windows ever close, whether a sink can take what it gets.
+
+use crate::{AggregateOp, EmitMode, Node, NodeId, Op, Plan, SinkOp, StateBound, StreamKind, TableJoinOp, WindowShape};
+use arrow::datatypes::DataType;
+use runink_connector_api::ConnectorSpec;
+use runink_dsl::{CodeEntry, Diagnostic, FileId, ast::Span};
+
+/// How many windows a row may fall into, and of how many slices a window may be made. More would cost more memory than it is worth; a longer
+/// slide gives the same curve with fewer points.
+pub const MAX_WINDOWS_PER_ROW: i64 = 10_000;
+
+const UNBOUNDED_GROUPS: &str = "PLN201";
+const UNBOUNDED_TABLE: &str = "PLN202";
+const UNBOUNDED_VALUES: &str = "PLN203";
+const RETRACTIONS: &str = "PLN204";
+const NO_WATERMARK: &str = "PLN205";
+const SINK_KEY: &str = "PLN206";
+const TIME_TYPE: &str = "PLN207";
+const NEVER_EMITS: &str = "PLN208";
+const WINDOW_SIZES: &str = "PLN209";
+const TOO_MANY_WINDOWS: &str = "PLN210";
+
+/// The codes of this module, for the catalogue.
+pub(crate) const CODES: &[CodeEntry] = &[
+    CodeEntry {
+        code: UNBOUNDED_GROUPS,
+        meaning: "an aggregate over all time keeps every key of an input that never ends",
+        remedy: "add a window, or `keep state for …`, or `keep for ever`",
+    },
+    CodeEntry {
+        code: UNBOUNDED_TABLE,
+        meaning: "a join keeps every key of a table that never ends",
+        remedy: "add `keep state for …` or `keep for ever` to the joining step",
+    },
+    CodeEntry {
+        code: UNBOUNDED_VALUES,
+        meaning: "an aggregate over all time keeps every value of an input that never ends",
+        remedy: "add a window, or use a function that keeps one value per key",
+    },
+    CodeEntry {
+        code: RETRACTIONS,
+        meaning: "rows that are taken back go to a sink that only appends",
+        remedy: "give the sink a key, or emit on close",
+    },
+    CodeEntry {
+        code: NO_WATERMARK,
+        meaning: "a window waits for a watermark that no source gives",
+        remedy: "give the source an event time",
+    },
+    CodeEntry {
+        code: SINK_KEY,
+        meaning: "a sink's key is no column of its input",
+        remedy: "name a column of the input, or keep the column",
+    },
+    CodeEntry { code: TIME_TYPE, meaning: "an event time is neither a timestamp nor a date", remedy: "cast it, or name another column" },
+    CodeEntry {
+        code: NEVER_EMITS,
+        meaning: "an aggregate gives its result at the end of an input that never ends",
+        remedy: "add a window, or `emit on change`, or `emit every …`",
+    },
+    CodeEntry { code: WINDOW_SIZES, meaning: "the lengths of a window do not go together", remedy: "change them as the message says" },
+    CodeEntry {
+        code: TOO_MANY_WINDOWS,
+        meaning: "a row falls into too many windows",
+        remedy: "use a longer slide or step, or a shorter window",
+    },
+];
+
+/// Functions whose state grows with every value they see.
+const COLLECTING: [&str; 8] =
+    ["array_agg", "string_agg", "median", "percentile_cont", "quantile_cont", "first_value", "last_value", "nth_value"];
+/// Those of them that hold one value as long as the call has no `order by` and no `distinct`.
+const ONE_VALUE: [&str; 2] = ["first_value", "last_value"];
+
+/// Everything that is wrong with a plan, in the order of its nodes.
+pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnostic> {
+    let mut findings = Findings { plan, found: Vec::new() };
+    for node in &plan.nodes {
+        findings.event_time(node);
+        match &node.op {
+            Op::Aggregate(op) => findings.aggregate(node, op),
+            Op::TableJoin(op) => findings.table_join(node, op),
+            Op::Sink(op) => findings.sink(node, op, connectors),
+            Op::Source(_) | Op::Rows(_) | Op::Union | Op::Rejected | Op::Output => {}
+        }
+    }
+    findings.found
+}
+
+struct Findings<'a> {
+    plan: &'a Plan,
+    found: Vec<Diagnostic>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, node: &Node, code: &'static str, message: String, label: &str, hint: String) {
+        let (file, span) = node.at.unwrap_or((FileId(0), Span::default()));
+        self.found.push(Diagnostic::error(code, file, span, message).label(label).hint(hint));
+    }
+
+    fn input(&self, node: &Node, index: usize) -> Option<&Node> {
+        node.inputs.get(index).map(|&i| self.plan.node(i))
+    }
+
+    fn event_time(&mut self, node: &Node) {
+        let (Op::Source(_), Some(time)) = (&node.op, &node.time) else { return };
+        let Some(field) = node.schema.fields().get(time.column) else { return };
+        if !matches!(field.data_type(), DataType::Timestamp(_, None) | DataType::Date32) {
+            let message = format!("`{}` cannot be the event time of `{}`: it is {}", field.name(), node.name, field.data_type());
+            let hint = "name a column of type timestamp or date with `time=`, or give it such a type in the contract";
+            self.add(node, TIME_TYPE, message, "not a point in time", hint.into());
+        }
+    }
+
+    fn aggregate(&mut self, node: &Node, op: &AggregateOp) {
+        if let Some(window) = &op.window {
+            self.window_sizes(node, window.shape);
+            if window.time.is_some() {
+                self.watermark(node);
+            }
+            return;
+        }
+        if node.bounded {
+            return;
+        }
+        if op.emit == EmitMode::OnClose {
+            let message = format!("`{}` would never give a result: it aggregates over all time, and its input never ends", node.name);
+            let hint = "add a window (`in tumbling(1m)`), or say `emit on change` or `emit every 10s`";
+            self.add(node, NEVER_EMITS, message, "emits when the input ends", hint.into());
+        }
+        let unbounded = node.state == StateBound::PerKey { ttl_us: None } || node.state == StateBound::UntilEnd;
+        if unbounded && !op.keys.is_empty() {
+            let keys = self.input(node, 0).map(|i| names(i, &op.keys)).unwrap_or_default();
+            let message = format!("the state of `{}` has no bound: it keeps every {keys} that it ever sees", node.name);
+            let hint = "add a window (`in tumbling(1m)`), say how long a key is kept (`keep state for 7d`), or say `keep for ever`";
+            self.add(node, UNBOUNDED_GROUPS, message, "one entry for each key, for ever", hint.into());
+        } else if unbounded && let Some(call) = op.calls.iter().find(|c| collects(c)) {
+            let message = format!("the state of `{}` has no bound: `{}` keeps every value that it ever sees", node.name, call.name);
+            let hint =
+                "add a window (`in tumbling(1m)`), use a function that keeps one value (such as `approx_distinct`), or say `keep for ever`";
+            self.add(node, UNBOUNDED_VALUES, message, "all values, for ever", hint.into());
+        }
+    }
+
+    /// A window on event time closes only where every source that holds its watermark has an event time, or ends.
+    fn watermark(&mut self, node: &Node) {
+        let timeless = |&&id: &&NodeId| self.plan.node(id).time.is_none() && !self.plan.node(id).bounded;
+        let holder = node.watermark_of.iter().find(timeless).map(|&id| self.plan.node(id).name.clone());
+        let message = match (holder, node.watermark_of.is_empty() && !node.bounded) {
+            (Some(source), _) => format!("the windows of `{}` would never close: `{source}` has no event time and never ends", node.name),
+            (None, true) => format!("the windows of `{}` would never close: none of its sources has an event time", node.name),
+            (None, false) => return,
+        };
+        let hint = "give the source an event time (`time=`, or `event time` in its contract), or use `on processing time`";
+        self.add(node, NO_WATERMARK, message, "waits for a watermark", hint.into());
+    }
+
+    fn window_sizes(&mut self, node: &Node, shape: WindowShape) {
+        let (size, step, what, words) = match shape {
+            WindowShape::Tumbling { .. } | WindowShape::Session { .. } => return,
+            WindowShape::Hopping { size, slide, .. } => (size, slide, "slide", "hopping"),
+            WindowShape::Cumulating { size, step, .. } => (size, step, "step", "cumulating"),
+        };
+        if step <= 0 || step > size || (what == "step" && size % step != 0) {
+            let message = format!("the {words} window of `{}` has a {what} of {} in a size of {}", node.name, span(step), span(size));
+            let hint = match what {
+                "step" => "the step must divide the size: `cumulating(1h, 10m)`",
+                _ => "the slide must not be longer than the size: `hopping(10m, 1m)`",
+            };
+            return self.add(node, WINDOW_SIZES, message, "these lengths do not go together", hint.into());
+        }
+        let slices = size / greatest_common_divisor(size, step);
+        if slices > MAX_WINDOWS_PER_ROW {
+            let message = format!(
+                "the {words} window of `{}` is made of {slices} pieces of {}; at most {MAX_WINDOWS_PER_ROW} are allowed",
+                node.name,
+                span(greatest_common_divisor(size, step))
+            );
+            let hint = format!(
+                "use a {what} of at least {} that divides {}, or a shorter window",
+                span(ceil(size, MAX_WINDOWS_PER_ROW)),
+                span(size)
+            );
+            self.add(node, TOO_MANY_WINDOWS, message, "too fine for this size", hint);
+        }
+    }
+
+    fn table_join(&mut self, node: &Node, op: &TableJoinOp) {
+        let Some(table) = self.input(node, 1) else { return };
+        if table.bounded || op.ttl_us.is_some() || node.state == StateBound::ForEver {
+            return;
+        }
+        let message =
+            format!("the state of `{}` has no bound: it keeps every {} of `{}`", node.name, names(table, &op.table_key), table.name);
+        let hint = "say how long a row of the table is kept after its last change (`keep state for 30d`), or say `keep for ever`";
+        self.add(node, UNBOUNDED_TABLE, message, "one row for each key, for ever", hint.into());
+    }
+
+    fn sink(&mut self, node: &Node, op: &SinkOp, connectors: &[&'static ConnectorSpec]) {
+        let Some(input) = self.input(node, 0) else { return };
+        let (kind, from) = (input.kind.clone(), input.name.clone());
+        let columns: Vec<String> = input.schema.fields().iter().map(|f| f.name().clone()).collect();
+        for key in op.key.iter().filter(|k| !columns.contains(k)) {
+            let message = format!("`{key}`, a key of the sink `{}`, is no column of `{from}`", node.name);
+            self.add(node, SINK_KEY, message, "this key is not there", format!("the columns of `{from}` are {}", list(&columns)));
+        }
+        let takes_back = kind != StreamKind::AppendOnly;
+        let takes = connectors.iter().find(|c| c.name == op.connector).is_some_and(|c| c.sink_takes_retractions);
+        if takes_back && !takes && op.key.is_empty() {
+            let message = format!("`{from}` takes rows back, and the sink `{}` ({}) can only append", node.name, op.connector);
+            let hint = "give the sink a key (`key=…`), or let the aggregate `emit on close` without allowed lateness";
+            self.add(node, RETRACTIONS, message, "a changelog comes here", hint.into());
+        }
+    }
+}
+
+fn collects(call: &crate::AggregateCall) -> bool {
+    let name = call.function.name();
+    let ordered = call.distinct || !call.order_by.is_empty();
+    (call.distinct && !matches!(name, "min" | "max")) || (COLLECTING.contains(&name) && (ordered || !ONE_VALUE.contains(&name)))
+}
+
+fn names(node: &Node, columns: &[usize]) -> String {
+    list(&columns.iter().filter_map(|&c| node.schema.fields().get(c)).map(|f| f.name().clone()).collect::<Vec<_>>())
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    match quoted.as_slice() {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        all => all.concat(),
+    }
+}
+
+fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a.max(1) } else { greatest_common_divisor(b, a % b) }
+}
+
+fn ceil(a: i64, b: i64) -> i64 {
+    a / b + i64::from(a % b != 0)
+}
+
+fn span(us: i64) -> String {
+    crate::explain::duration(us)
+}

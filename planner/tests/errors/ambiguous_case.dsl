@@ -1,0 +1,13 @@
+Feature: Payments
+  Background:
+    @source(name=payments, type=topic, topic="payments", contract=Payment@2, lateness=5s)
+
+  Scenario: A mistake
+    @step(name=A)
+      @do set x = AMOUNT
+    @sink(type=stdout)
+
+Contract: Payment version 2
+  | field | type | rules |
+  | amount | int |  |
+  | Amount | int |  |

@@ -1,0 +1,57 @@
+//! Where things are, and how the command is run.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_owned()
+}
+
+/// The folder of built binaries.
+pub fn binaries() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    test.parent().and_then(Path::parent).expect("tests lie in `deps`").to_owned()
+}
+
+/// The command, run in a folder. Nobody's settings reach it.
+pub fn runi(folder: &Path, arguments: &[&str]) -> Command {
+    let binary = binaries().join("runi");
+    assert!(binary.exists(), "{} is missing: build it first (`cargo build --release -p runi`)", binary.display());
+    let mut command = Command::new(binary);
+    command.current_dir(folder).args(arguments).env_remove("NO_COLOR");
+    command
+}
+
+/// What a command did.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs a command to its end.
+pub fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().expect("the command starts");
+    Ran {
+        code: status.code().unwrap_or(-1),
+        out: String::from_utf8(stdout).expect("output is UTF-8"),
+        err: String::from_utf8(stderr).expect("output is UTF-8"),
+    }
+}
+
+/// Copies a folder.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the folder can be made");
+    for entry in std::fs::read_dir(from).expect("the folder can be read") {
+        let entry = entry.expect("the folder can be read");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("the file can be copied");
+        }
+    }
+}
