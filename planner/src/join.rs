@@ -96,7 +96,9 @@ impl StreamJoinOp {
             JoinBound::Window { shape: WindowShape::Tumbling { size, .. } | WindowShape::Hopping { size, .. }, times: Some(times) } => {
                 self.shifted(times, [size - 1, size - 1], left_columns)
             }
-            JoinBound::Within { from_us, to_us, times } => self.shifted(times, [(*to_us).max(0), from_us.saturating_neg().max(0)], left_columns),
+            JoinBound::Within { from_us, to_us, times } => {
+                self.shifted(times, [(*to_us).max(0), from_us.saturating_neg().max(0)], left_columns)
+            }
             JoinBound::AsOf { times } => self.shifted(times, [0, 0], left_columns),
             JoinBound::Window { .. } | JoinBound::Unbounded { .. } => None,
         }

@@ -65,6 +65,10 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
                     _ => Ok(()),
                 }
             });
+            // What is written is done with: sources may go on. The right itself stays until the writer is handed over.
+            if let (Some(hold), Some(&time)) = (&mut hold, frontier.first()) {
+                hold.downgrade(&time);
+            }
             if wrote.is_none() || shared.has_failed() {
                 writer = None;
                 hold = None;

@@ -112,7 +112,7 @@ fn hundreds_of_scenarios_come_and_go_on_one_group() {
 #[test]
 fn one_scenario_fails_and_others_go_on() {
     let group = WorkerGroup::start(GroupConfig { workers: 2 }).unwrap();
-    let stop = ExpectStage { predicate: col("v").lt(lit(250)), text: "v < 250".into(), reason: RejectReason::Expectation, otherwise: ExpectAction::Fail };
+    let stop = ExpectStage { predicate: col("v").lt(lit(250i64)), text: "v < 250".into(), reason: RejectReason::Expectation, otherwise: ExpectAction::Fail };
     let mut failing = filter_plan(lit(true));
     failing.nodes[1].op = Op::Rows(vec![stage(RowStageKind::Expect(stop))]);
     let (bad, _) = spec(failing, scripted(3));

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use arrow::{
-    array::{Array, AsArray, Int64Array, StringArray, TimestampMicrosecondArray},
+    array::{AsArray, Int64Array, StringArray, TimestampMicrosecondArray},
     datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType},
     record_batch::RecordBatch,
 };

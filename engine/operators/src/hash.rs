@@ -44,6 +44,7 @@ fn mix(hash: u64, value: u64) -> u64 {
     (again as u64) ^ ((again >> 64) as u64)
 }
 
+#[inline]
 fn hash_bytes(hash: u64, bytes: &[u8]) -> u64 {
     let mut hash = mix(hash, bytes.len() as u64);
     let (words, rest) = bytes.as_chunks::<8>();

@@ -6,8 +6,8 @@ mod aggregate_cases;
 mod hash;
 mod join;
 mod reference;
-mod stream_join;
 mod rows;
+mod stream_join;
 
 /// Compares a text with its file in `tests/goldens`; `UPDATE_GOLDEN=1` writes the file.
 fn golden(name: &str, text: &str) {

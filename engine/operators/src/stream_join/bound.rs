@@ -53,10 +53,15 @@ const MIN_BUCKET_US: i64 = 1_000_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bound {
     Window(Windows),
-    Within { from: i64, to: i64 },
+    Within {
+        from: i64,
+        to: i64,
+    },
     AsOf,
     /// Rows meet whenever they come, and are kept for that long.
-    Kept { ttl: Option<i64> },
+    Kept {
+        ttl: Option<i64>,
+    },
 }
 
 impl Bound {

@@ -53,7 +53,8 @@ impl Bucket {
         }
         if self.chunks.len() - joined > 1 {
             let parts = &self.chunks[joined..];
-            let columns = (0..parts[0].columns.len()).map(|c| concat(&parts.iter().map(|p| p.columns[c].as_ref()).collect::<Vec<&dyn Array>>()));
+            let columns =
+                (0..parts[0].columns.len()).map(|c| concat(&parts.iter().map(|p| p.columns[c].as_ref()).collect::<Vec<&dyn Array>>()));
             let chunk = Chunk { first: parts[0].first, rows, columns: columns.collect::<Result<_, _>>()? };
             self.chunks.truncate(joined);
             self.chunks.push(chunk);

@@ -145,7 +145,13 @@ impl Deltas {
 }
 
 impl StreamJoinOperator {
-    pub(super) fn apply_changing(&mut self, side: Side, admitted: &[Admitted], reached: i64, rejects: &mut Rejects) -> Result<(), OperatorError> {
+    pub(super) fn apply_changing(
+        &mut self,
+        side: Side,
+        admitted: &[Admitted],
+        reached: i64,
+        rejects: &mut Rejects,
+    ) -> Result<(), OperatorError> {
         let mut deltas = Deltas::default();
         for rows in admitted {
             self.take_changes(side, rows, reached, &mut deltas)?;
@@ -187,7 +193,8 @@ impl StreamJoinOperator {
         let own = &mut self.rows[side.index()];
         let mut ids = index.intern(&batch.rows).map_err(|e| failed(&self.spec, e))?;
         // Rows that are past their age are as good as not there.
-        let gone: Vec<u32> = ids.iter().map(|&id| index.slot_of[id as usize]).filter(|&s| s != NONE && !own.is_there(own.slot(s), reached)).collect();
+        let gone: Vec<u32> =
+            ids.iter().map(|&id| index.slot_of[id as usize]).filter(|&s| s != NONE && !own.is_there(own.slot(s), reached)).collect();
         if !gone.is_empty() {
             own.remove(&gone).map_err(|e| failed(&self.spec, e))?;
             gone.iter().for_each(|&slot| index.forget(slot));

@@ -114,7 +114,13 @@ impl StreamJoinOperator {
     ///
     /// # Errors
     /// Where rows do not fit the plan. A row that cannot be placed in time, or is late, is rejected.
-    pub fn apply_left(&mut self, batches: Vec<Batch>, watermark_before: i64, clock_us: i64, rejects: &mut Rejects) -> Result<(), OperatorError> {
+    pub fn apply_left(
+        &mut self,
+        batches: Vec<Batch>,
+        watermark_before: i64,
+        clock_us: i64,
+        rejects: &mut Rejects,
+    ) -> Result<(), OperatorError> {
         self.apply(Side::Left, &batches, watermark_before, clock_us, rejects)
     }
 
@@ -122,7 +128,13 @@ impl StreamJoinOperator {
     ///
     /// # Errors
     /// As [`Self::apply_left`].
-    pub fn apply_right(&mut self, batches: Vec<Batch>, watermark_before: i64, clock_us: i64, rejects: &mut Rejects) -> Result<(), OperatorError> {
+    pub fn apply_right(
+        &mut self,
+        batches: Vec<Batch>,
+        watermark_before: i64,
+        clock_us: i64,
+        rejects: &mut Rejects,
+    ) -> Result<(), OperatorError> {
         self.apply(Side::Right, &batches, watermark_before, clock_us, rejects)
     }
 

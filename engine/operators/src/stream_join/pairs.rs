@@ -1,10 +1,6 @@
 //! Pairs of rows: which ones the further condition lets through, and what they look like when they come out.
 
-use super::{
-    bound::Span,
-    bucket::NONE,
-    rows::SideRows,
-};
+use super::{bound::Span, bucket::NONE, rows::SideRows};
 use crate::{Batch, OperatorError, Rejects, rows::Expression};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, new_null_array},
@@ -83,7 +79,13 @@ impl Condition {
     }
 
     /// For each pair, whether the condition is true. A pair on which it fails is rejected and does not meet.
-    pub(super) fn holds(&self, step: &Arc<str>, left: Pick<'_>, right: Pick<'_>, rejects: &mut Rejects) -> Result<BooleanBuffer, OperatorError> {
+    pub(super) fn holds(
+        &self,
+        step: &Arc<str>,
+        left: Pick<'_>,
+        right: Pick<'_>,
+        rejects: &mut Rejects,
+    ) -> Result<BooleanBuffer, OperatorError> {
         let kernel = |e: DataFusionError| OperatorError::kernel(step, e);
         let pairs = joined(&self.schema, (left, &self.reads[0]), (right, &self.reads[1])).map_err(|e| kernel(e.into()))?;
         let error = match self.evaluate(&pairs) {

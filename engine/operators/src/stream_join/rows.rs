@@ -363,9 +363,13 @@ impl SideRows {
             } else if !bucket.scheduled {
                 bucket.scheduled = true;
                 let keep = self.keep;
-                self.calendar.extend(bucket.live().map(|at| (at, &self.slots[at as usize])).filter(|(_, slot)| slot.flags & GIVEN == 0).map(
-                    |(at, slot)| Reverse((slot.high.saturating_add(keep), slot.sequence, at)),
-                ));
+                self.calendar.extend(
+                    bucket
+                        .live()
+                        .map(|at| (at, &self.slots[at as usize]))
+                        .filter(|(_, slot)| slot.flags & GIVEN == 0)
+                        .map(|(at, slot)| Reverse((slot.high.saturating_add(keep), slot.sequence, at))),
+                );
             }
         }
         while let Some(&Reverse((gone_at, sequence, slot))) = self.calendar.peek()
@@ -450,7 +454,12 @@ impl SideRows {
         self.free = Vec::new();
         self.heads.iter_mut().for_each(|head| *head = to(*head));
         self.buckets.iter_mut().flat_map(|bucket| &mut bucket.slots).for_each(|slot| *slot = to(*slot));
-        self.calendar = self.calendar.drain().filter(|Reverse((.., slot))| to(*slot) != NONE).map(|Reverse((g, s, slot))| Reverse((g, s, to(slot)))).collect();
+        self.calendar = self
+            .calendar
+            .drain()
+            .filter(|Reverse((.., slot))| to(*slot) != NONE)
+            .map(|Reverse((g, s, slot))| Reverse((g, s, to(slot))))
+            .collect();
         self.dirty = self.dirty.iter().map(|&slot| to(slot)).filter(|&slot| slot != NONE).collect();
         Some(moved)
     }

@@ -11,7 +11,14 @@ use crate::{Batch, OperatorError, Rejects};
 use runink_planner::StreamJoinKind;
 
 impl StreamJoinOperator {
-    pub(super) fn apply_settled(&mut self, side: Side, rows: &Admitted, keys: &[u32], reached: i64, rejects: &mut Rejects) -> Result<(), OperatorError> {
+    pub(super) fn apply_settled(
+        &mut self,
+        side: Side,
+        rows: &Admitted,
+        keys: &[u32],
+        reached: i64,
+        rejects: &mut Rejects,
+    ) -> Result<(), OperatorError> {
         let one_sided = matches!(self.spec.kind, StreamJoinKind::Semi | StreamJoinKind::Anti);
         // Whether it counts that a row has met one, on the side that comes and on the other.
         let own_counts = self.gives_unmatched(side) || (one_sided && side == Side::Left);
@@ -65,13 +72,7 @@ impl StreamJoinOperator {
     }
 
     /// Keeps the pairs for which the further condition is true: rows that come, and slots of the other side.
-    fn filter(
-        &self,
-        side: Side,
-        batch: &Batch,
-        pairs: &mut (Vec<u32>, Vec<u32>),
-        rejects: &mut Rejects,
-    ) -> Result<(), OperatorError> {
+    fn filter(&self, side: Side, batch: &Batch, pairs: &mut (Vec<u32>, Vec<u32>), rejects: &mut Rejects) -> Result<(), OperatorError> {
         let Some(condition) = &self.spec.condition else { return Ok(()) };
         let (come, kept) = (Pick::Batch(&batch.rows, &pairs.0), Pick::Kept(&self.rows[side.other().index()], &pairs.1));
         let (left, right) = if side == Side::Left { (come, kept) } else { (kept, come) };

@@ -54,7 +54,13 @@ pub(super) struct Admitted {
 }
 
 impl Spec {
-    pub(super) fn new(step: &str, op: &StreamJoinOp, inputs: [&SchemaRef; 2], output: &SchemaRef, groups: KeyGroups) -> Result<Self, OperatorError> {
+    pub(super) fn new(
+        step: &str,
+        op: &StreamJoinOp,
+        inputs: [&SchemaRef; 2],
+        output: &SchemaRef,
+        groups: KeyGroups,
+    ) -> Result<Self, OperatorError> {
         use StreamJoinKind::{Full, Right};
         let refuse = |message: String| Err(OperatorError::plan(step, message));
         let [left, right] = inputs;
@@ -77,11 +83,16 @@ impl Spec {
             JoinBound::Unbounded { .. } => None,
         };
         let right_columns = if op.kind.has_right_columns() { op.right_columns.clone() } else { Vec::new() };
-        let given = left.fields().iter().map(|f| Some(f.data_type())).chain(right_columns.iter().map(|&c| right.fields().get(c).map(|f| f.data_type())));
+        let given = left
+            .fields()
+            .iter()
+            .map(|f| Some(f.data_type()))
+            .chain(right_columns.iter().map(|&c| right.fields().get(c).map(|f| f.data_type())));
         if !given.eq(output.fields().iter().map(|f| Some(f.data_type()))) {
             return refuse(format!("the join of {left:?} with columns {right_columns:?} of {right:?} gives {output:?}"));
         }
-        let condition = op.condition.as_ref().map(|(expr, schema)| Condition::compile(step, expr, schema, left.fields().len())).transpose()?;
+        let condition =
+            op.condition.as_ref().map(|(expr, schema)| Condition::compile(step, expr, schema, left.fields().len())).transpose()?;
         let keys = [op.on.iter().map(|on| on.0).collect::<Vec<_>>(), op.on.iter().map(|on| on.1).collect()];
         let types = keys[0].iter().map(|&k| left.field(k).data_type().clone()).collect();
         Ok(Spec {
@@ -112,12 +123,20 @@ impl Spec {
     /// The columns that are kept of a side: those that come out or that the condition reads; all where a row must be found to be taken back.
     pub(super) fn stored(&self, side: Side) -> Vec<usize> {
         let at = side.index();
-        let read = |c: &usize| self.columns[at].contains(c) || self.condition.as_ref().is_some_and(|condition| condition.reads[at].contains(c));
+        let read =
+            |c: &usize| self.columns[at].contains(c) || self.condition.as_ref().is_some_and(|condition| condition.reads[at].contains(c));
         (0..self.inputs[at].fields().len()).filter(|c| self.takes_back[at] || read(c)).collect()
     }
 
     /// Which rows of a batch take part, and when; the others are rejected. `reached`: how far time had come before this epoch.
-    pub(super) fn admit(&self, side: Side, batch: &Batch, reached: i64, clock_us: i64, rejects: &mut Rejects) -> Result<Admitted, OperatorError> {
+    pub(super) fn admit(
+        &self,
+        side: Side,
+        batch: &Batch,
+        reached: i64,
+        clock_us: i64,
+        rejects: &mut Rejects,
+    ) -> Result<Admitted, OperatorError> {
         if !self.takes_back[side.index()] && batch.diffs.as_ref().is_some_and(|d| d.values().iter().any(|&d| d != 1)) {
             return Err(OperatorError::plan(&self.step, "a join of an append-only input over a changelog"));
         }
@@ -148,7 +167,12 @@ impl Spec {
     }
 
     pub(super) fn late(&self, at: i64, watermark: i64) -> String {
-        format!("late for {}: event time {}, the watermark was {}, and no partner can come any more", self.step, shown(at), shown(watermark))
+        format!(
+            "late for {}: event time {}, the watermark was {}, and no partner can come any more",
+            self.step,
+            shown(at),
+            shown(watermark)
+        )
     }
 
     /// Pairs, as they come out.

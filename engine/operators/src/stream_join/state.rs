@@ -81,7 +81,8 @@ impl StreamJoinOperator {
         }
         let rows = &self.rows[side.index()];
         let keys: Vec<u32> = slots.iter().map(|&slot| rows.slot(slot).key).collect();
-        let times = |of: fn(&super::rows::Slot) -> i64| -> ArrayRef { Arc::new(slots.iter().map(|&s| of(rows.slot(s))).collect::<Int64Array>()) };
+        let times =
+            |of: fn(&super::rows::Slot) -> i64| -> ArrayRef { Arc::new(slots.iter().map(|&s| of(rows.slot(s))).collect::<Int64Array>()) };
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(keys.iter().map(|&key| self.spec.groups.of_hash(self.keys.hash(key)).0).collect::<UInt16Array>()),
             Arc::new(slots.iter().map(|&slot| rows.namespace(slot)).collect::<Int64Array>()),
@@ -91,13 +92,17 @@ impl StreamJoinOperator {
         columns.extend([times(|s| s.sequence), times(|s| s.low), times(|s| s.high)]);
         columns.push(Arc::new(slots.iter().map(|&slot| Some(rows.has(slot, MATCHED))).collect::<BooleanArray>()));
         if layout.counts.is_some() {
-            let counts = |of: fn(&Counts) -> i64| -> ArrayRef { Arc::new(slots.iter().map(|&s| of(&rows.counts[s as usize])).collect::<Int64Array>()) };
+            let counts = |of: fn(&Counts) -> i64| -> ArrayRef {
+                Arc::new(slots.iter().map(|&s| of(&rows.counts[s as usize])).collect::<Int64Array>())
+            };
             columns.extend([counts(|c| c.weight), counts(|c| c.partners)]);
         }
         for of in Side::BOTH {
             match of == side {
                 true => columns.extend(rows.gather_stored(&slots, &(0..rows.stored.len()).collect::<Vec<_>>())?),
-                false => columns.extend(layout.schema.fields()[layout.columns[of.index()].clone()].iter().map(|f| new_null_array(f.data_type(), slots.len()))),
+                false => columns.extend(
+                    layout.schema.fields()[layout.columns[of.index()].clone()].iter().map(|f| new_null_array(f.data_type(), slots.len())),
+                ),
             }
         }
         RecordBatch::try_new(layout.schema.clone(), columns).map(Some)

@@ -24,10 +24,18 @@ pub(super) struct Versions {
 }
 
 impl StreamJoinOperator {
-    pub(super) fn apply_versions(&mut self, side: Side, rows: &Admitted, keys: &[u32], reached: i64, rejects: &mut Rejects) -> Result<(), OperatorError> {
+    pub(super) fn apply_versions(
+        &mut self,
+        side: Side,
+        rows: &Admitted,
+        keys: &[u32],
+        reached: i64,
+        rejects: &mut Rejects,
+    ) -> Result<(), OperatorError> {
         let mut which = None;
         if side == Side::Right {
-            let late: Vec<bool> = keys.iter().zip(&rows.spans).map(|(&key, span)| span.low < reached && self.is_replaced(key, span.low, reached)).collect();
+            let late: Vec<bool> =
+                keys.iter().zip(&rows.spans).map(|(&key, span)| span.low < reached && self.is_replaced(key, span.low, reached)).collect();
             if late.contains(&true) {
                 for row in (0..keys.len()).filter(|&row| late[row]) {
                     rejects.push(RejectReason::Late, &self.spec.step, self.spec.late(rows.spans[row].low, reached), &rows.batch, row);

@@ -3,11 +3,7 @@
 mod reference;
 mod rules;
 
-use arrow::{
-    array::*,
-    compute::take_record_batch,
-    datatypes::*,
-};
+use arrow::{array::*, compute::take_record_batch, datatypes::*};
 use datafusion_expr::col;
 use proptest::{prelude::*, sample::Index};
 use reference::{Bound, Expected, Given, Query, Reference, Row, shape};

@@ -1,9 +1,6 @@
 //! Single rules of the join of two streams, and that the memory it takes follows the rows that can still meet.
 
-use arrow::{
-    array::*,
-    datatypes::*,
-};
+use arrow::{array::*, datatypes::*};
 use datafusion_expr::{col, lit};
 use runink_checkpoint::{KeyGroups, StateTable};
 use runink_operators::{Batch, OperatorError, Rejects, stream_join::StreamJoinOperator};
@@ -41,7 +38,11 @@ const TUMBLING: WindowShape = WindowShape::Tumbling { size: 1_000_000, offset: 0
 fn what_it_does_not_have_is_refused_by_name() {
     let session = JoinBound::Window { shape: WindowShape::Session { gap: 1 }, times: Some(times()) };
     let backwards = JoinBound::Within { from_us: 2, to_us: 1, times: times() };
-    let cases = [op(StreamJoinKind::Inner, session), op(StreamJoinKind::Inner, backwards), op(StreamJoinKind::Full, JoinBound::AsOf { times: times() })];
+    let cases = [
+        op(StreamJoinKind::Inner, session),
+        op(StreamJoinKind::Inner, backwards),
+        op(StreamJoinKind::Full, JoinBound::AsOf { times: times() }),
+    ];
     for (op, said) in cases.iter().zip(["Session", "Within", "Full join as of"]) {
         let Err(error) = made(op) else { panic!("{op:?}") };
         assert!(error.to_string().contains(said), "{error}");
@@ -110,7 +111,9 @@ fn memory_follows_the_rows_that_can_meet() {
     let within = JoinBound::Within { from_us: -500_000, to_us: 1_500_000, times: times() };
     let window = JoinBound::Window { shape: TUMBLING, times: Some(times()) };
     let kept = JoinBound::Unbounded { ttl_us: Some(2_000_000) };
-    for (kind, bound) in [(Inner, within.clone()), (Full, within), (Semi, window.clone()), (Full, window), (Full, kept.clone()), (Inner, kept)] {
+    for (kind, bound) in
+        [(Inner, within.clone()), (Full, within), (Semi, window.clone()), (Full, window), (Full, kept.clone()), (Inner, kept)]
+    {
         let (few, many) = (most_held(kind, bound.clone(), 100), most_held(kind, bound.clone(), 1000));
         assert!(many.1 <= few.1 && many.0 < few.0 * 3 / 2, "{kind:?} {bound:?}: {few:?} after 100 epochs, {many:?} after 1000");
     }

@@ -42,7 +42,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         return a == b;
     }
     match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        (Some(a_last), Some(b_last)) => a.as_chunks::<8>().0 == b.as_chunks::<8>().0 && a_last == b_last,
+        (Some(a_last), Some(b_last)) => a_last == b_last && a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).all(|(a, b)| a == b),
         _ => a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0,
     }
 }
