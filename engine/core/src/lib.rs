@@ -21,6 +21,8 @@ mod sink;
 mod source;
 pub mod testing;
 mod watermark;
+mod window_order;
+mod window_order;
 
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
 pub use error::EngineError;

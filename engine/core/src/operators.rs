@@ -6,6 +6,7 @@ use crate::{
     exchange::{Route, pact},
     packet::Packet,
     scenario::{Shared, Tap},
+    window_order::by_window,
     watermark::{NOT_YET, Report, Watermarks},
 };
 use arrow::datatypes::SchemaRef;
@@ -253,6 +254,8 @@ fn timed<'scope>(
     let mut reject_output = RejectOutput::new(reject_output, &node.name, shared);
     let (shared, name) = (shared.clone(), node.name.clone());
     let mut standing = Standing::of(node);
+    // A windowed result's last column is the window's end.
+    let window_end = matches!(&node.op, Op::Aggregate(op) if op.window.is_some()).then(|| node.schema.fields().len().saturating_sub(1));
     builder.build(move |_| {
         let mut stash: Stash<TimedWork> = Stash::new();
         let mut rejects = Rejects::default();
@@ -302,7 +305,13 @@ fn timed<'scope>(
                     }
                     if let [out_cap, reject_cap] = caps.as_slice() {
                         for (i, batch) in given.into_iter().enumerate() {
-                            output.send(out_cap, Packet::new(batch, worker << 32 | i as u64));
+                            match window_end.filter(|_| !matches!(aggregation, Aggregation::Partial(_))) {
+                                None => output.send(out_cap, Packet::new(batch, worker << 32 | i as u64)),
+                                Some(end) => {
+                                    let packets = by_window(batch, end, worker).map_err(|e| OperatorError::kernel(&name, e))?;
+                                    packets.into_iter().for_each(|packet| output.send(out_cap, packet));
+                                }
+                            }
                         }
                         reject_output.send(reject_cap, &mut rejects, worker)?;
                     }

@@ -56,7 +56,7 @@ fn hash_bytes(hash: u64, bytes: &[u8]) -> u64 {
 
 /// One to seven bytes as a little-endian word. Loads overlap, which is faster than a loop.
 #[inline]
-fn short_word(bytes: &[u8]) -> u64 {
+pub(crate) fn short_word(bytes: &[u8]) -> u64 {
     let length = bytes.len();
     if let (Some(low), Some(high)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         return u64::from(u32::from_le_bytes(*low)) | u64::from(u32::from_le_bytes(*high)) << (8 * (length - 4));
@@ -77,7 +77,13 @@ fn each(column: &dyn Array, hashes: &mut [u64], value: impl Fn(usize, u64) -> u6
 }
 
 fn float_bits(value: f64) -> u64 {
-    if value.is_nan() { f64::NAN.to_bits() } else if value == 0.0 { 0 } else { value.to_bits() }
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else if value == 0.0 {
+        0
+    } else {
+        value.to_bits()
+    }
 }
 
 fn hash_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<(), ArrowError> {
@@ -153,14 +159,20 @@ mod tests {
 
     #[test]
     fn equal_values_hash_alike_whatever_their_encoding() {
-        assert_eq!(hashes(Arc::new(StringArray::from(vec!["a", "bcdefghij"]))), hashes(Arc::new(LargeStringArray::from(vec!["a", "bcdefghij"]))));
+        assert_eq!(
+            hashes(Arc::new(StringArray::from(vec!["a", "bcdefghij"]))),
+            hashes(Arc::new(LargeStringArray::from(vec!["a", "bcdefghij"])))
+        );
         assert_eq!(hashes(Arc::new(Int32Array::from(vec![-7]))), hashes(Arc::new(Int64Array::from(vec![-7]))));
         assert_eq!(hashes(Arc::new(Float64Array::from(vec![0.0]))), hashes(Arc::new(Float64Array::from(vec![-0.0]))));
     }
 
     #[test]
     fn the_hash_is_part_of_the_state_format() {
-        assert_eq!(hashes(Arc::new(Int64Array::from(vec![Some(1), None]))), vec![hashes(Arc::new(Int32Array::from(vec![1])))[0], mix(SEED, NULL)]);
+        assert_eq!(
+            hashes(Arc::new(Int64Array::from(vec![Some(1), None]))),
+            vec![hashes(Arc::new(Int32Array::from(vec![1])))[0], mix(SEED, NULL)]
+        );
         for length in 1..8 {
             let bytes: Vec<u8> = (1..=length).collect();
             assert_eq!(short_word(&bytes), bytes.iter().rev().fold(0, |word, &b| word << 8 | u64::from(b)), "{length}");

@@ -17,10 +17,15 @@ pub(crate) fn text(title: &str, outcome: &Outcome, rejects: &[RejectedRow], elap
     let rate = read as f64 / elapsed.as_secs_f64().max(1e-6);
     let mut out = format!("{bold}{title}{off}: {ending} in {}, {} rows/s\n", seconds(elapsed), count(rate as u64));
     let mut rows = vec![["".to_owned(), "in".into(), "out".into(), "filtered".into(), "rejected".into(), "held".into(), "".into()]];
+    // What a contract does to its source's rows is part of the source's line.
     for s in &metrics.sources {
-        rows.push([s.name.clone(), String::new(), count(s.rows), String::new(), some(s.rejected), String::new(), format!("read {}", bytes(s.bytes))]);
+        let contract = metrics.steps.iter().find(|step| step.name == s.name);
+        let out = contract.map_or(s.rows, |step| step.rows_out);
+        let rejected = s.rejected + contract.map_or(0, |step| step.rejected);
+        let filtered = contract.map_or(0, |step| step.filtered);
+        rows.push([s.name.clone(), count(s.rows), count(out), some(filtered), some(rejected), String::new(), format!("read {}", bytes(s.bytes))]);
     }
-    for s in &metrics.steps {
+    for s in metrics.steps.iter().filter(|step| metrics.sources.iter().all(|source| source.name != step.name)) {
         let alerts = if s.alerts > 0 { format!("{} broke an expectation", count(s.alerts)) } else { String::new() };
         rows.push([s.name.clone(), count(s.rows_in), count(s.rows_out), some(s.filtered), some(s.rejected), some(s.held), alerts]);
     }

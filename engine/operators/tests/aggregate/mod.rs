@@ -459,7 +459,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 4000, ..ProptestConfig::with_cases(256) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 4000, ..ProptestConfig::with_cases(6000) })]
     #[test]
     fn it_gives_what_the_reference_gives(case in any_case()) {
         run(&case);

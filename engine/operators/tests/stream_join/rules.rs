@@ -146,3 +146,59 @@ fn the_time_of_what_comes_out_is_never_behind_the_watermark() {
     assert_eq!(op(StreamJoinKind::Full, within).output_time(2), None);
     assert_eq!(op(StreamJoinKind::Left, JoinBound::AsOf { times: times() }).output_time(2), time(0, 0));
 }
+
+/// Enough rows that slots and buckets are rewritten when most of them go.
+const MANY: i64 = 40_000;
+
+fn keys_of(out: &[Batch]) -> Vec<(i64, i64)> {
+    let key = |b: &Batch, i| b.rows.column(1).as_primitive::<Int64Type>().value(i);
+    let diff = |b: &Batch, i| b.diffs.as_ref().map_or(1, |d| d.value(i));
+    let mut all: Vec<(i64, i64)> = out.iter().flat_map(|b| (0..b.len()).map(move |i| (key(b, i), diff(b, i)))).collect();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn few_rows_of_many_stay_what_they_are() {
+    let mut op = op(StreamJoinKind::Inner, JoinBound::Unbounded { ttl_us: None });
+    op.changelog = [true, false];
+    let mut join = made(&op).unwrap();
+    let mut rejects = Rejects::default();
+    let rows = |keys: Vec<i64>, diff: i64| Batch { diffs: Some(vec![diff; keys.len()].into()), ..batch("l", keys.clone(), keys) };
+    join.apply_left(vec![rows((0..MANY).collect(), 1)], i64::MIN, 0, &mut rejects).unwrap();
+    assert!(join.close(i64::MIN, 0, &mut rejects).unwrap().is_empty());
+    let full = join.bytes();
+    join.apply_left(vec![rows((0..MANY).filter(|k| k % 100 != 7).collect(), -1)], i64::MIN, 0, &mut rejects).unwrap();
+    assert!(join.close(i64::MIN, 0, &mut rejects).unwrap().is_empty());
+    assert_eq!(join.held(), 400);
+    assert!(join.bytes() < full);
+    let right = || batch("r", vec![0; 1000], (0..1000).collect());
+    join.apply_right(vec![right()], i64::MIN, 0, &mut rejects).unwrap();
+    let met = (0..1000).filter(|k| k % 100 == 7);
+    assert_eq!(keys_of(&join.close(i64::MIN, 0, &mut rejects).unwrap()), met.clone().map(|k| (k, 1)).collect::<Vec<_>>());
+    join.apply_left(vec![rows((0..1000).collect(), -1)], i64::MIN, 0, &mut rejects).unwrap();
+    assert_eq!(keys_of(&join.close(i64::MIN, 0, &mut rejects).unwrap()), met.map(|k| (k, -1)).collect::<Vec<_>>());
+    assert_eq!(join.held(), 390 + 1000);
+}
+
+#[test]
+fn the_last_rows_of_many_still_meet() {
+    let within = JoinBound::Within { from_us: 0, to_us: 20_000_000, times: times() };
+    for (kind, both) in [(StreamJoinKind::Left, true), (StreamJoinKind::Semi, false)] {
+        let mut join = made(&op(kind, within.clone())).unwrap();
+        let mut rejects = Rejects::default();
+        let last: Vec<i64> = (MANY..MANY + 50).collect();
+        join.apply_left(vec![batch("l", vec![0; MANY as usize], (0..MANY).collect())], 0, 0, &mut rejects).unwrap();
+        join.apply_left(vec![batch("l", vec![15_000_000; 50], last.clone())], 0, 0, &mut rejects).unwrap();
+        join.apply_right(vec![batch("r", vec![1; MANY as usize / 2], (0..MANY / 2).collect())], 0, 0, &mut rejects).unwrap();
+        let first = keys_of(&join.close(0, 0, &mut rejects).unwrap());
+        assert_eq!(first, (0..MANY / 2).map(|k| (k, 1)).collect::<Vec<_>>());
+        let gone = keys_of(&join.close(25_000_000, 0, &mut rejects).unwrap());
+        assert_eq!(gone, if both { (MANY / 2..MANY).map(|k| (k, 1)).collect() } else { vec![] });
+        assert_eq!(join.held(), 50);
+        join.apply_right(vec![batch("r", vec![30_000_000; 50], last.clone())], 25_000_000, 0, &mut rejects).unwrap();
+        let met = keys_of(&join.close(30_000_000, 0, &mut rejects).unwrap());
+        assert_eq!(met, last.iter().map(|&k| (k, 1)).collect::<Vec<_>>());
+        assert!(rejects.is_empty());
+    }
+}

@@ -1,21 +1,64 @@
-//! Keys of any length: bytes in one buffer, beside up to 16 bytes of fixed width.
+//! Keys of any length: up to 16 bytes of fixed width, and a text. A short text lies beside them; a long one's bytes lie in one buffer.
 
+use crate::hash::short_word;
 use hashbrown::HashTable;
-use std::mem::size_of;
+use std::{mem::size_of, ops::Range};
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     /// The hash's lower half: tells nearly all other keys apart without a look at them.
     hash: u32,
     id: u32,
+    nulls: u16,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot {
     fixed: u128,
-    start: usize,
-    length: u32,
-    nulls: u16,
+    text: View,
+}
+
+/// A text: its length in the lowest 32 bits; then all of its bytes if there are at most [`View::INLINE`], else its first four and, in the upper
+/// half, where it begins in the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct View(u128);
+
+impl View {
+    const INLINE: usize = 12;
+
+    #[inline]
+    fn of(text: &[u8]) -> View {
+        let length = text.len();
+        let bytes = match (length, text.first_chunk::<8>(), text.last_chunk::<4>()) {
+            (0, ..) => 0,
+            (1..8, ..) => u128::from(short_word(text)),
+            (8..=View::INLINE, Some(first), Some(last)) => {
+                let rest = u32::from_le_bytes(*last) as u64 >> (8 * (View::INLINE - length));
+                u128::from(u64::from_le_bytes(*first)) | u128::from(rest) << 64
+            }
+            (_, Some(first), _) => u128::from(u64::from_le_bytes(*first) as u32),
+            _ => 0,
+        };
+        View(length as u32 as u128 | bytes << 32)
+    }
+
+    #[inline]
+    fn length(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    #[inline]
+    fn is_inline(self) -> bool {
+        self.length() <= View::INLINE
+    }
+
+    fn start(self) -> usize {
+        (self.0 >> 64) as usize
+    }
+
+    fn starting_at(self, start: usize) -> View {
+        View(self.0 as u64 as u128 | (start as u128) << 64)
+    }
 }
 
 /// See the module.
@@ -24,27 +67,12 @@ pub(super) struct BytesKeys {
     table: HashTable<Entry>,
     /// By number.
     slots: Vec<Slot>,
+    nulls: Vec<u16>,
     hashes: Vec<u64>,
     data: Vec<u8>,
     /// Bytes of removed keys.
     dead: usize,
     free: Vec<u32>,
-}
-
-/// Whether texts are equal. Most are short: a call to compare memory costs more than the comparison.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    const SHORT: usize = 32;
-    if a.len() != b.len() {
-        return false;
-    }
-    if a.len() > SHORT {
-        return a == b;
-    }
-    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        (Some(a_last), Some(b_last)) => a_last == b_last && a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).all(|(a, b)| a == b),
-        _ => a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0,
-    }
 }
 
 /// The buffer is rewritten when it has this many bytes and more than half of them are of removed keys.
@@ -59,32 +87,38 @@ impl BytesKeys {
         self.hashes[id as usize]
     }
 
-    pub(super) fn text(&self, id: u32) -> &[u8] {
-        let slot = &self.slots[id as usize];
-        &self.data[slot.start..slot.start + slot.length as usize]
+    /// A key's text, which is handed to `to`.
+    pub(super) fn with_text<R>(&self, id: u32, to: impl FnOnce(&[u8]) -> R) -> R {
+        let text = self.slots[id as usize].text;
+        if text.is_inline() { to(&text.0.to_le_bytes()[4..4 + text.length()]) } else { to(long(&self.data, text)) }
     }
 
     /// The columns of fixed width, and the null mask of all.
     pub(super) fn fixed(&self, id: u32) -> (u128, u16) {
-        let slot = &self.slots[id as usize];
-        (slot.fixed, slot.nulls)
+        (self.slots[id as usize].fixed, self.nulls[id as usize])
     }
 
     #[inline]
     fn find(&self, hash: u64, fixed: u128, nulls: u16, text: &[u8]) -> Option<u32> {
-        let found = self.table.find(hash, |e| {
-            e.hash == hash as u32 && {
-                let slot = &self.slots[e.id as usize];
-                slot.fixed == fixed && slot.nulls == nulls && same(&self.data[slot.start..slot.start + slot.length as usize], text)
-            }
-        });
+        let view = View::of(text);
+        let found = if view.is_inline() {
+            let slot = Slot { fixed, text: view };
+            self.table.find(hash, |e| e.hash == hash as u32 && e.nulls == nulls && self.slots[e.id as usize] == slot)
+        } else {
+            self.table.find(hash, |e| {
+                e.hash == hash as u32 && e.nulls == nulls && {
+                    let slot = &self.slots[e.id as usize];
+                    slot.fixed == fixed && slot.text.0 as u64 == view.0 as u64 && long(&self.data, slot.text) == text
+                }
+            })
+        };
         found.map(|e| e.id)
     }
 
     /// The numbers of rows' keys, appended.
     pub(super) fn intern_rows<'t>(
         &mut self,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         hashes: &[u64],
         fixed: &[u128],
         nulls: &[u16],
@@ -108,36 +142,41 @@ impl BytesKeys {
 
     #[cold]
     fn add(&mut self, hash: u64, fixed: u128, nulls: u16, text: &[u8]) -> u32 {
-        let slot = Slot { fixed, start: self.data.len(), length: text.len() as u32, nulls };
-        self.data.extend_from_slice(text);
+        let mut view = View::of(text);
+        if !view.is_inline() {
+            view = view.starting_at(self.data.len());
+            self.data.extend_from_slice(text);
+        }
+        let slot = Slot { fixed, text: view };
         let id = match self.free.pop() {
             Some(id) => {
-                self.slots[id as usize] = slot;
-                self.hashes[id as usize] = hash;
+                let at = id as usize;
+                (self.slots[at], self.nulls[at], self.hashes[at]) = (slot, nulls, hash);
                 id
             }
             None => {
                 self.slots.push(slot);
+                self.nulls.push(nulls);
                 self.hashes.push(hash);
                 (self.slots.len() - 1) as u32
             }
         };
         let hashes = &self.hashes;
-        self.table.insert_unique(hash, Entry { hash: hash as u32, id }, |e| hashes[e.id as usize]);
+        self.table.insert_unique(hash, Entry { hash: hash as u32, id, nulls }, |e| hashes[e.id as usize]);
         id
     }
 
     pub(super) fn intern_from(&mut self, other: &Self, of: &[u32], ids: &mut Vec<u32>) {
         ids.extend(of.iter().map(|&id| {
             let (fixed, nulls) = other.fixed(id);
-            self.intern(other.hash(id), fixed, nulls, other.text(id))
+            other.with_text(id, |text| self.intern(other.hash(id), fixed, nulls, text))
         }));
     }
 
     pub(super) fn find_from(&self, other: &Self, of: &[u32], ids: &mut Vec<u32>) {
         ids.extend(of.iter().map(|&id| {
             let (fixed, nulls) = other.fixed(id);
-            self.find(other.hash(id), fixed, nulls, other.text(id)).unwrap_or(super::NOT_FOUND)
+            other.with_text(id, |text| self.find(other.hash(id), fixed, nulls, text)).unwrap_or(super::NOT_FOUND)
         }));
     }
 
@@ -145,21 +184,71 @@ impl BytesKeys {
         let Ok(entry) = self.table.find_entry(self.hashes[id as usize], |e| e.id == id) else { return };
         entry.remove();
         self.free.push(id);
-        self.dead += self.slots[id as usize].length as usize;
+        let text = self.slots[id as usize].text;
+        self.dead += if text.is_inline() { 0 } else { text.length() };
         if self.data.len() >= REWRITE_MIN_BYTES && self.dead * 2 > self.data.len() {
-            let mut data = Vec::with_capacity(self.data.len() - self.dead);
-            for entry in &self.table {
-                let slot = &mut self.slots[entry.id as usize];
-                let start = data.len();
-                data.extend_from_slice(&self.data[slot.start..slot.start + slot.length as usize]);
-                slot.start = start;
-            }
-            self.data = data;
-            self.dead = 0;
+            self.rewrite();
         }
     }
 
+    fn rewrite(&mut self) {
+        let mut data = Vec::with_capacity(self.data.len() - self.dead);
+        for entry in &self.table {
+            let text = &mut self.slots[entry.id as usize].text;
+            if !text.is_inline() {
+                let start = data.len();
+                data.extend_from_slice(long(&self.data, *text));
+                *text = text.starting_at(start);
+            }
+        }
+        self.data = data;
+        self.dead = 0;
+    }
+
     pub(super) fn bytes(&self) -> usize {
-        self.table.allocation_size() + self.slots.capacity() * (size_of::<Slot>() + 8) + self.data.capacity()
+        self.table.allocation_size() + self.slots.capacity() * (size_of::<Slot>() + 10) + self.data.capacity()
+    }
+}
+
+#[inline]
+fn long(data: &[u8], text: View) -> &[u8] {
+    &data[text.start()..text.start() + text.length()]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn texts_of_every_length_are_told_apart_and_come_back() {
+        let mut keys = BytesKeys::default();
+        let texts: Vec<Vec<u8>> = (0..40usize)
+            .flat_map(|length| (0..=length).map(move |at| (0..length).map(|i| if i == at { 0xff } else { i as u8 }).collect()))
+            .collect();
+        // All in one place of the table: only the comparison tells them apart.
+        let ids: Vec<u32> = texts.iter().map(|t| keys.intern(7, 1, 0, t)).collect();
+        assert_eq!(ids, (0..texts.len() as u32).collect::<Vec<_>>());
+        for (id, text) in texts.iter().enumerate() {
+            assert_eq!(keys.find(7, 1, 0, text), Some(id as u32));
+            assert_eq!(keys.find(7, 2, 0, text), None);
+            assert_eq!(keys.find(7, 1, 1, text), None);
+            keys.with_text(id as u32, |t| assert_eq!(t, text));
+        }
+    }
+
+    #[test]
+    fn removed_texts_do_not_stay() {
+        let mut keys = BytesKeys::default();
+        for round in 0..200u64 {
+            let texts: Vec<String> = (0..50).map(|i| format!("{round} {i} {}", "x".repeat(100))).collect();
+            let ids: Vec<u32> = texts.iter().enumerate().map(|(i, t)| keys.intern(i as u64, 0, 0, t.as_bytes())).collect();
+            assert_eq!(keys.bound(), 50);
+            for (&id, text) in ids.iter().zip(&texts) {
+                keys.with_text(id, |t| assert_eq!(t, text.as_bytes()));
+            }
+            ids.iter().for_each(|&id| keys.remove(id));
+        }
+        assert!(keys.data.len() < 2 * REWRITE_MIN_BYTES);
     }
 }

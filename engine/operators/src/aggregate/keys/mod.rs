@@ -9,7 +9,7 @@ mod fixed;
 
 use crate::hash::{key_hashes, no_key};
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BinaryArray, StringArray},
+    array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, StringArray},
     compute::cast,
     datatypes::DataType,
     error::ArrowError,
@@ -266,13 +266,19 @@ impl KeyTable {
                 let others: Vec<DataType> = types.iter().enumerate().filter(|(i, _)| i != text).map(|(_, t)| t.clone()).collect();
                 let bit = 1u16 << others.len();
                 let mut columns = unpack(&others, ids.iter().map(|&id| keys.fixed(id)).unzip::<u128, u16, Vec<_>, Vec<_>>())?;
-                let values: BinaryArray = ids.iter().map(|&id| (keys.fixed(id).1 & bit == 0).then(|| keys.text(id))).collect();
+                let mut values = BinaryBuilder::with_capacity(ids.len(), 0);
+                for &id in ids {
+                    if keys.fixed(id).1 & bit == 0 { keys.with_text(id, |t| values.append_value(t)) } else { values.append_null() }
+                }
+                let values = values.finish();
                 columns.insert(*text, cast(&values, &types[*text])?);
                 Ok(columns)
             }
             (Keys::Bytes(keys), Form::Rows(converter)) => {
-                let parser = converter.parser();
-                let columns = converter.convert_rows(ids.iter().map(|&id| parser.parse(keys.text(id))))?;
+                let mut bytes = BinaryBuilder::with_capacity(ids.len(), 0);
+                ids.iter().for_each(|&id| keys.with_text(id, |t| bytes.append_value(t)));
+                let (bytes, parser) = (bytes.finish(), converter.parser());
+                let columns = converter.convert_rows(bytes.iter().flatten().map(|row| parser.parse(row)))?;
                 columns.iter().zip(types).map(|(c, t)| if c.data_type() == t { Ok(c.clone()) } else { cast(c, t) }).collect()
             }
             _ => Ok(Vec::new()),
