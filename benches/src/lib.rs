@@ -4,6 +4,9 @@
 //! (`cargo bench`) show each measurement; `report` prints the ratios with their goals.
 
 pub mod by_hand;
+pub mod child;
 pub mod data;
+pub mod flights;
 pub mod measure;
+pub mod memory;
 pub mod run;

@@ -2,7 +2,7 @@
 
 use crate::data;
 use arrow::record_batch::RecordBatch;
-use runink_connector_api::{ConnectorSpec, Options, Source};
+use runink_connector_api::{ConnectorSpec, Delivery, Options, Source};
 use runink_dsl::{Project, SourceFile, variables::Variables};
 use runink_engine::{Batch, Epoch, ScenarioSpec, Tap, WorkerGroup, testing::ScriptedSource};
 use runink_planner::{NodeId, Op, Plan, PlanInput, plan_scenario};
@@ -69,6 +69,7 @@ static MEMORY: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |_: &Options| true,
     sink_takes_retractions: false,
+    delivery: |_: &Options| Delivery::AtLeastOnce,
     fixed_schema: |_: &Options| Some(data::schema()),
     fixed_time: |_: &Options| Some("at"),
 };

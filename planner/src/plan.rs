@@ -6,7 +6,7 @@
 
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::{AggregateUDF, Expr};
-use runink_connector_api::{Options, Predicate, RejectReason};
+use runink_connector_api::{Delivery, Options, Predicate, RejectReason};
 use runink_dsl::{FileId, ast::Span};
 use std::sync::Arc;
 
@@ -332,6 +332,8 @@ pub struct SinkOp {
     pub options: Options,
     /// Key columns, where the text or the stream gives them.
     pub key: Vec<String>,
+    /// What the connector promises for these options.
+    pub delivery: Delivery,
 }
 
 /// The schema of a scenario's `rejected` stream: why and where (`reason`, `step`, `source`, `place`, `position`, `message`), then the row as text

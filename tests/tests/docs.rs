@@ -1,7 +1,7 @@
 //! Every command of the documentation, run as a reader would.
 //!
 //! In a page, a `sh` block is run with the blocks before it in one folder that starts as a copy of `docs/examples`. A block that says `file=NAME` writes that file.
-//! A `text` block right after a `sh` block is what the commands print; a line `…` stands for any lines.
+//! A `text` block right after a `sh` block is what the commands print; a line `…` stands for any lines, and `…` in a line for any text.
 
 use crate::support::{binaries, copy, root};
 use std::{fs, path::Path, process::Command};
@@ -30,13 +30,21 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
+/// Whether a line is the expected one, a first `…` in it standing for any text.
+fn line_fits(expected: &str, line: &str) -> bool {
+    match expected.trim_end().split_once('…') {
+        None => expected.trim_end() == line.trim_end(),
+        Some((start, end)) => line.strip_prefix(start).is_some_and(|rest| rest.trim_end().ends_with(end)),
+    }
+}
+
 /// Whether a text is the expected one, `…` lines standing for any number of lines.
 fn fits(expected: &str, text: &str) -> bool {
     fn lines(expected: &[&str], text: &[&str]) -> bool {
         match expected.split_first() {
             None => text.is_empty(),
             Some((&"…", rest)) => (0..=text.len()).any(|skip| lines(rest, &text[skip..])),
-            Some((first, rest)) => text.split_first().is_some_and(|(t, more)| t.trim_end() == first.trim_end() && lines(rest, more)),
+            Some((first, rest)) => text.split_first().is_some_and(|(t, more)| line_fits(first, t) && lines(rest, more)),
         }
     }
     lines(&expected.lines().collect::<Vec<_>>(), &text.lines().collect::<Vec<_>>())
@@ -65,10 +73,10 @@ fn run_page(name: &str) {
 }
 
 fn shell(folder: &Path, script: &str, place: &str) -> String {
-    let path = std::env::join_paths(
-        std::iter::once(binaries()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-    );
-    let out = Command::new("bash").args(["-euo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path.unwrap()).output().unwrap();
+    let path =
+        std::env::join_paths(std::iter::once(binaries()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())));
+    let out =
+        Command::new("bash").args(["-euo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path.unwrap()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(out.stdout), text(out.stderr));
     assert!(out.status.success(), "{place}: `{}` ended with {}\n{stdout}{stderr}", script.trim(), out.status);

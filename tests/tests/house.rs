@@ -47,7 +47,18 @@ const UNKNOWN_TO: &[(&str, &[&str])] = &[
 
 /// Licences that may be linked (`deny.toml` says the same to cargo-deny).
 const LICENCES: &[&str] = &[
-    "Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "CC0-1.0", "0BSD", "BSL-1.0", "Unlicense", "MIT-0",
+    "Apache-2.0",
+    "MIT",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "0BSD",
+    "BSL-1.0",
+    "Unlicense",
+    "MIT-0",
 ];
 
 /// Top level of the repository, but for files.
@@ -113,7 +124,8 @@ fn only_free_licences_are_linked() {
         let licence = text(package, "license");
         let fits = licence.split([' ', '/', '(', ')']).filter(|w| !["", "OR", "AND", "WITH", "LLVM-exception"].contains(w));
         let parts: Vec<_> = fits.collect();
-        let enough = if licence.contains(" AND ") { parts.iter().all(|l| LICENCES.contains(l)) } else { parts.iter().any(|l| LICENCES.contains(l)) };
+        let enough =
+            if licence.contains(" AND ") { parts.iter().all(|l| LICENCES.contains(l)) } else { parts.iter().any(|l| LICENCES.contains(l)) };
         if !enough {
             wrong.push(format!("{}: {licence}", text(package, "name")));
         }
@@ -167,7 +179,9 @@ fn modules_say_what_they_are_for_and_stay_short() {
         if lines > MAX_LINES {
             wrong.push(format!("{name}: {lines} lines; split it by concern"));
         }
-        for (needle, why) in [("todo!(", "finish it"), ("unimplemented!(", "refuse it with an error"), ("// TODO", "do it or file it"), ("FIXME", "mend it")] {
+        for (needle, why) in
+            [("todo!(", "finish it"), ("unimplemented!(", "refuse it with an error"), ("// TODO", "do it or file it"), ("FIXME", "mend it")]
+        {
             // This very list is not a finding.
             if text.contains(needle) && !name.ends_with("house.rs") {
                 wrong.push(format!("{name}: `{needle}`: {why}"));

@@ -6,18 +6,18 @@ use std::{
 };
 
 /// The repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_owned()
 }
 
 /// The folder of built binaries.
-pub fn binaries() -> PathBuf {
+pub(crate) fn binaries() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     test.parent().and_then(Path::parent).expect("tests lie in `deps`").to_owned()
 }
 
 /// The command, run in a folder. Nobody's settings reach it.
-pub fn runi(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn runi(folder: &Path, arguments: &[&str]) -> Command {
     let binary = binaries().join("runi");
     assert!(binary.exists(), "{} is missing: build it first (`cargo build --release -p runi`)", binary.display());
     let mut command = Command::new(binary);
@@ -26,14 +26,14 @@ pub fn runi(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// What a command did.
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs a command to its end.
-pub fn ran(command: &mut Command) -> Ran {
+pub(crate) fn ran(command: &mut Command) -> Ran {
     let Output { status, stdout, stderr } = command.output().expect("the command starts");
     Ran {
         code: status.code().unwrap_or(-1),
@@ -43,7 +43,7 @@ pub fn ran(command: &mut Command) -> Ran {
 }
 
 /// Copies a folder.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("the folder can be made");
     for entry in std::fs::read_dir(from).expect("the folder can be read") {
         let entry = entry.expect("the folder can be read");

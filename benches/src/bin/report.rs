@@ -1,19 +1,29 @@
 //! The figures in one table: each a ratio to the same work done beside it, with its goal.
+//!
+//! `report [FOLDER]`: the folder holds `flights-3m.parquet` and `airports.csv` (`npm pack vega-datasets@3.2.1` has them in `package/data`), and
+//! `python3` has the package `duckdb`. Without a folder the flights are left out, and the table says so. JSON has a bench of its own:
+//! `cargo bench -p runink-formats --bench json`.
 
 use runink_benches::{
-    by_hand, data,
+    by_hand, data, flights,
     measure::{Pair, in_turn},
+    memory,
     run::{self, BenchError},
 };
 use runink_engine::{GroupConfig, WorkerGroup};
 use std::{
     io::Write,
+    path::Path,
     time::{Duration, Instant},
 };
 
 const ROWS: usize = 2_000_000;
 const ROUNDS: usize = 7;
 const STEPS: usize = 50;
+/// How many times as long the longer file is that is filtered.
+const TIMES: usize = 10;
+/// How much more memory that may take: the heap of a process is not the same in two runs.
+const FLAT: f64 = 1.15;
 
 /// A line of the table.
 struct Figure {
@@ -36,6 +46,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     line(&mut out, &start()?)?;
+    line(&mut out, &filter()?)?;
+    match std::env::args().nth(1) {
+        Some(folder) => line(&mut out, &hours(Path::new(&folder))?)?,
+        None => writeln!(out, "| flights | left out: name the folder of vega-datasets' data | 1 | |")?,
+    }
     Ok(())
 }
 
@@ -104,5 +119,28 @@ fn start() -> Result<Figure, Box<dyn std::error::Error>> {
         found,
         goal: "50 ms",
         reached: median <= Duration::from_millis(50),
+    })
+}
+
+fn filter() -> Result<Figure, BenchError> {
+    let (small, large) = memory::of_filter(TIMES, 2)?;
+    let more = large as f64 / small.max(1) as f64;
+    let mib = |kib: u64| kib as f64 / 1024.0;
+    Ok(Figure {
+        what: format!("peak memory of a file-to-file filter, {TIMES} times the file to once"),
+        found: format!("{more:.2} ({:.0} to {:.0} MiB)", mib(large), mib(small)),
+        goal: "1 (flat)",
+        reached: small > 0 && more <= FLAT,
+    })
+}
+
+fn hours(folder: &Path) -> Result<Figure, BenchError> {
+    let pair = flights::beside_duckdb(folder, ROUNDS)?;
+    let speed = pair.speed_of_second();
+    Ok(Figure {
+        what: "3 M flights by hour and airport, two workers, to DuckDB's query on two threads".into(),
+        found: format!("{speed:.2} ({:.0} to {:.0} ms)", pair.second.as_secs_f64() * 1e3, pair.first.as_secs_f64() * 1e3),
+        goal: "1",
+        reached: speed >= 1.0,
     })
 }

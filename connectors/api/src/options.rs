@@ -1,5 +1,6 @@
 //! Options of sources and sinks: declared once, checked by the planner, read by the connector.
 
+use crate::Delivery;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,9 @@ pub struct ConnectorSpec {
     pub bounded: fn(&Options) -> bool,
     /// The sink takes changelogs (retractions) as they are.
     pub sink_takes_retractions: bool,
+    /// What a sink of these options promises; asked only where there is a sink.
+    #[serde(skip)]
+    pub delivery: fn(&Options) -> Delivery,
     /// The schema that the source has whatever its data (generators); `None` where a contract or the data gives it.
     #[serde(skip)]
     pub fixed_schema: fn(&Options) -> Option<arrow::datatypes::SchemaRef>,

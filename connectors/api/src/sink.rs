@@ -25,7 +25,7 @@ pub struct SinkConfig {
 pub trait Sink: Send + Sync {
     /// How many writers it wants.
     fn width(&self) -> SinkWidth;
-    /// What it promises.
+    /// What it promises: what [`crate::ConnectorSpec::delivery`] says of its options, as long as the target is not another thing than it looks.
     fn delivery(&self) -> Delivery;
     /// The writer of one worker.
     ///
@@ -44,12 +44,23 @@ pub enum SinkWidth {
 }
 
 /// What a sink promises when everything goes on after a crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Delivery {
+    /// Rows go out as epochs close; after a crash some may go out again.
     AtLeastOnce,
     /// A complete output appears at once or not at all.
     Atomic,
+}
+
+impl Delivery {
+    /// As a sentence says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Delivery::AtLeastOnce => "at least once",
+            Delivery::Atomic => "complete or not at all",
+        }
+    }
 }
 
 /// One worker's writer.

@@ -33,7 +33,8 @@ pub trait Source: Send + Sync {
     fn boundedness(&self) -> Boundedness;
     /// What cuts its epochs.
     fn epoch_by(&self) -> EpochBy;
-    /// How many partitions it has now; at least 1. Each has its own watermark, the source has their minimum.
+    /// How many partitions it has now; at least 1. Each has its own watermark, the source has their minimum. Readers may bring more as the
+    /// outside grows: such a partition counts from its first rows on.
     fn partitions(&self) -> u32;
     /// The reader of one worker. All rows come through exactly one worker's reader.
     ///
@@ -83,7 +84,7 @@ pub struct Ordinal {
     pub chunk: u32,
 }
 
-/// A partition of a source, from 0.
+/// A partition of a source, from 0. It is read by one reader at a time; the engine takes it for that reader's as soon as the reader tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(pub u32);
 
@@ -105,8 +106,16 @@ pub enum Poll {
     Pending {
         /// How long to wait at most.
         retry_in: Duration,
-        /// Evidence of idleness: the outside system was asked and had nothing more. `false` where rows wait but the pace holds them back.
+        /// Evidence of idleness, for every partition of this reader: the outside system was asked and had nothing more of any. `false` where
+        /// rows wait but the pace holds them back. A partition is idle when the evidence has gone on for the idle time without rows of that
+        /// partition; one that no reader has told of is idle when each reader has had such a time.
         caught_up: bool,
+    },
+    /// The same evidence for one partition, while others may have rows: for readers of several partitions that are asked one by one. More may be
+    /// there at once: ask again.
+    CaughtUp {
+        /// Which one.
+        partition: Partition,
     },
     /// The source itself knows that nothing older than `at_us` (microseconds of event time) comes in the partition any more: the watermark is at least there from this
     /// place in the order on.

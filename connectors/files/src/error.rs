@@ -107,3 +107,9 @@ pub(crate) fn bad_partition_column(column: &str, why: &str, columns: &[String]) 
     ConnectorError::user("FIL025", format!("`partition_by` names `{column}`: {why}"))
         .hint(format!("The columns are {}.", columns.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ")))
 }
+
+/// Two sinks that would write over each other.
+pub(crate) fn two_sinks(path: &Path) -> ConnectorError {
+    ConnectorError::user("FIL026", format!("another sink that is open writes to {} too", shown(path)))
+        .hint("Give each sink its own `path`; `union` puts the rows of several steps into one.")
+}

@@ -16,9 +16,10 @@ mod sink;
 mod source;
 mod stdout;
 
+pub use sink::remove_incomplete;
 pub use stdout::NOBODY_READS;
 
-use runink_connector_api::{Connector, ConnectorError, ConnectorSpec, OptionKind, OptionSpec, Sink, SinkConfig, Source, SourceConfig};
+use runink_connector_api::{Connector, ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Sink, SinkConfig, Source, SourceConfig};
 use std::sync::Arc;
 
 /// The connectors of this crate.
@@ -85,6 +86,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     ]),
     bounded: |options| !options.flag("follow"),
     sink_takes_retractions: true,
+    delivery: |_| Delivery::Atomic,
     fixed_schema: |_| None,
     fixed_time: |_| None,
 };

@@ -81,6 +81,22 @@ fn new_files_of_the_pattern_are_found() {
 }
 
 #[test]
+fn a_file_that_moves_within_the_pattern_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    append(dir.path(), "a.json", "{\"id\":1}\n");
+    let mut reader = follow(dir.path(), "*.json");
+    assert_eq!(until(reader.as_mut(), 1), ["a.json:1=1"]);
+    std::fs::rename(dir.path().join("a.json"), dir.path().join("b.json")).unwrap();
+    append(dir.path(), "b.json", "{\"id\":2}\n");
+    let [moved] = until(reader.as_mut(), 1).try_into().unwrap();
+    assert!(moved.ends_with(".json:2=2"), "{moved}");
+    append(dir.path(), "a.json", "{\"id\":3}\n");
+    assert_eq!(until(reader.as_mut(), 1), ["a.json:1=3"]);
+    append(dir.path(), "b.json", "{\"id\":4}\n");
+    assert_eq!(until(reader.as_mut(), 1), ["b.json:3=4"]);
+}
+
+#[test]
 fn a_rotated_file_is_read_to_its_end_and_the_new_one_from_its_start() {
     let dir = tempfile::tempdir().unwrap();
     append(dir.path(), "a.json", "{\"id\":1}\n");

@@ -3,7 +3,7 @@
 use crate::{
     sink_suite::{self, write},
     source_suite,
-    support::{batch, connector, names_below, schema, sink, source, text},
+    support::{batch, connector, names_below, schema, sink, sink_config, source, text},
 };
 use arrow::{
     array::{Int64Array, StringArray},
@@ -39,7 +39,9 @@ fn one_file_of_each_format_is_atomic_and_reads_back() {
         let mut given = vec![("path", text(name))];
         given.extend(compression.map(|c| ("compression", text(c))));
         let open = || sink(dir.path(), &given, &schema, false).unwrap();
-        assert_eq!((open().width(), open().delivery()), (SinkWidth::One, Delivery::Atomic));
+        let opened = open();
+        assert_eq!((opened.width(), opened.delivery()), (SinkWidth::One, Delivery::Atomic));
+        drop(opened);
         sink_suite::check(dir.path(), 1, &batches, open);
 
         let source = source(dir.path(), &[("path", text(name))], &schema).unwrap();
@@ -49,12 +51,36 @@ fn one_file_of_each_format_is_atomic_and_reads_back() {
 }
 
 #[test]
+fn every_sink_keeps_to_what_its_spec_promises() {
+    let schema = schema(&["id", "name"]);
+    let mut opened = 0;
+    for connector in runink_files::connectors().into_iter().filter(|c| c.spec().sink.is_some()) {
+        let takes_path = connector.spec().sink.is_some_and(|options| options.iter().any(|o| o.name == "path"));
+        let targets: Vec<Vec<(&str, OptionValue)>> = if takes_path {
+            vec![vec![("path", text("a.json"))], vec![("path", text("out/")), ("format", text("json"))]]
+        } else {
+            vec![vec![]]
+        };
+        for given in targets {
+            let dir = tempfile::tempdir().unwrap();
+            let config = sink_config(dir.path(), &given, &schema, false);
+            let promised = (connector.spec().delivery)(&config.options);
+            assert_eq!(connector.sink(config).unwrap().delivery(), promised, "{}", connector.spec().name);
+            opened += 1;
+        }
+    }
+    assert_eq!(opened, 4);
+}
+
+#[test]
 fn a_folder_has_a_part_of_each_worker() {
     let dir = tempfile::tempdir().unwrap();
     let batches = batches();
     let given = [("path", text("out/")), ("format", text("json"))];
     let open = || sink(dir.path(), &given, &batches[0].schema(), false).unwrap();
-    assert_eq!((open().width(), open().delivery()), (SinkWidth::EachWorker, Delivery::Atomic));
+    let opened = open();
+    assert_eq!((opened.width(), opened.delivery()), (SinkWidth::EachWorker, Delivery::Atomic));
+    drop(opened);
     sink_suite::check(dir.path(), 2, &batches, open);
     assert_eq!(names_below(dir.path()), ["out/", "out/part-0-0.json", "out/part-1-0.json"]);
     // Other files in the folder are not ours to remove.
@@ -93,6 +119,22 @@ fn partition_columns_become_folders() {
         ]
     );
     assert_eq!(std::fs::read_to_string(dir.path().join(&files[1])).unwrap(), "id\n1\n3\n6\n");
+}
+
+#[test]
+fn a_target_is_one_sinks_alone_until_it_is_complete_or_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let batches = batches();
+    for path in ["a.json", "out/"] {
+        let open = |path: &str| sink(dir.path(), &[("path", text(path)), ("format", text("json"))], &batches[0].schema(), false);
+        let first = open(path).unwrap();
+        assert_eq!(open(path).err().unwrap().code, "FIL026");
+        assert_eq!(open(&format!("./{path}")).err().unwrap().code, "FIL026");
+        drop(first);
+        let second = open(path).unwrap();
+        write(second.as_ref(), 1, &batches);
+        assert!(open(path).is_ok());
+    }
 }
 
 #[test]

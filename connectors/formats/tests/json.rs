@@ -55,6 +55,47 @@ fn keys_in_any_order_missing_unknown_and_twice() {
 }
 
 #[test]
+fn space_between_tokens_may_differ_from_line_to_line() {
+    let schema = schema(vec![
+        field("a", DataType::Int64),
+        field("b", DataType::Struct(vec![Field::new("x", DataType::Int64, true), Field::new("y", DataType::Utf8, true)].into())),
+    ]);
+    let tokens =
+        ["{", "\"a\"", ":", "1", ",", "\"z\"", ":", "[1]", ",", "\"b\"", ":", "{", "\"x\"", ":", "2", ",", "\"y\"", ":", "\"t\"", "}", "}"];
+    let spaced = |i: usize, space: &str| format!("{}{space}{}", tokens[..i].concat(), tokens[i..].concat());
+    let lines: Vec<String> = (0..=tokens.len()).flat_map(|i| ["", " ", "\t  "].map(|space| spaced(i, space))).collect();
+    // Each after each: what the line before has taught must not harm the next.
+    let text: String = lines.iter().flat_map(|a| lines.iter().map(move |b| format!("{a}\n{b}\n"))).collect();
+    let all = json(&schema, &text);
+    assert_eq!(all.messages(), [""; 0]);
+    let expected = "{\"a\":1,\"b\":{\"x\":2,\"y\":\"t\"}}\n";
+    assert_eq!(all_text(&OutputFormat::Json, &all.batch), expected.repeat(2 * lines.len() * lines.len()));
+}
+
+#[test]
+fn a_key_that_comes_again_mends_its_own_value_only() {
+    let schema = schema(vec![field("a", DataType::Int64), field("b", DataType::Int64)]);
+    let all = json(
+        &schema,
+        concat!(
+            "{\"a\":\"x\",\"b\":\"y\",\"a\":1}\n",
+            "{\"a\":\"x\",\"b\":\"y\",\"a\":1,\"b\":2}\n",
+            "{\"b\":\"x\",\"a\":\"y\",\"b\":\"z\",\"a\":3}\n",
+            "{\"a\":4,\"a\":\"x\"}\n",
+        ),
+    );
+    assert_eq!(all.positions, [2]);
+    assert_eq!(
+        all.messages(),
+        [
+            "1: decode: column `b`: expected int64, found \"y\"",
+            "3: decode: column `b`: expected int64, found \"z\"",
+            "4: decode: column `a`: expected int64, found \"x\""
+        ]
+    );
+}
+
+#[test]
 fn bad_rows_are_rejected_with_their_line_and_reason() {
     let schema = schema(vec![
         field("a", DataType::Int8),

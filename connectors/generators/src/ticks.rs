@@ -12,7 +12,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use runink_connector_api::{
-    Connector, ConnectorError, ConnectorSpec, OptionKind, OptionSpec, Options, Sink, SinkConfig, Source, SourceConfig,
+    Connector, ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Options, Sink, SinkConfig, Source, SourceConfig,
 };
 use std::{
     ops::Range,
@@ -46,6 +46,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |options| options.get("count").is_some(),
     sink_takes_retractions: false,
+    delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |_| Some(schema()),
     fixed_time: |_| Some("at"),
 };

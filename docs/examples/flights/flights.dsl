@@ -10,19 +10,19 @@ Feature: Delays at American airports
     Three hours at one airport after which seven flights of ten came in at least a quarter of an hour late.
 
     @step(name=Plausible)
-      @then delay >= -60 otherwise reject # nobody lands an hour early: a clock was wrong
+      @then delay >= -60 otherwise reject  # nobody lands an hour early: a clock was wrong
     @step(name=BadHours)
-      @do aggregate flights = count(*),
-                    late = count(*) filter (where delay >= 15),
-                    average = round(avg(delay)),
-                    worst = max(delay)
-          by origin
-          in tumbling(3h)
-          having flights >= 30 and late * 100 > flights * 70
+      @do   aggregate flights = count(*),
+              late = count(*) filter (where delay >= 15),
+              average = round(avg(delay)),
+              worst = max(delay)
+              by origin
+              in tumbling(3h)
+              having flights >= 30 and late * 100 > flights * 70
     @step(name=Named)
-      @do join airports on airports.iata = BadHours.origin
-      @do select window_start as since, airports.city, airports.state, BadHours.origin as airport,
-                 flights, late, average, worst
+      @do   join airports on airports.iata = BadHours.origin
+      @do   select window_start as since, airports.city, airports.state, BadHours.origin as airport,
+              flights, late, average, worst
     @sink(type=stdout)
     @sink(name=Rejected, type=file, path="out/rejected.jsonl", from=rejected)
 

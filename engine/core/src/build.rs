@@ -14,7 +14,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 use timely::{
     dataflow::{
         Scope, Stream,
-        operators::{Concatenate, generic::operator::empty, probe::Handle, Probe},
+        operators::{Concatenate, Probe, generic::operator::empty, probe::Handle},
     },
     worker::Worker,
 };
@@ -77,7 +77,7 @@ impl<'scope> Builder<'scope, '_> {
             if !matches!(node.op, Op::Source(_) | Op::Rejected | Op::Sink(_)) {
                 let inputs = node.inputs.iter().map(|i| streams[i.0].clone()).collect::<Option<Vec<_>>>();
                 let inputs = inputs.ok_or_else(|| OperatorError::plan(&node.name, "an input stands after its reader"))?;
-                streams[id] = Some(self.node(node, inputs, &marks, &mut rejects)?);
+                streams[id] = Some(self.node((NodeId(id), node), inputs, &marks, &mut rejects)?);
             }
             self.tap(NodeId(id), &mut streams[id]);
         }
@@ -99,7 +99,7 @@ impl<'scope> Builder<'scope, '_> {
 
     fn node(
         &self,
-        node: &Node,
+        (id, node): (NodeId, &Node),
         mut inputs: Vec<Stream<'scope, Time, Packet>>,
         marks: &MarkStream<'scope>,
         rejects: &mut Vec<Stream<'scope, Time, Packet>>,
@@ -110,7 +110,7 @@ impl<'scope> Builder<'scope, '_> {
         Ok(match &node.op {
             Op::Rows(stages) => {
                 let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
-                let (out, more) = operators::rows(input, node, stages, &schema, self.shared)?;
+                let (out, more) = operators::rows(input, (id, node), stages, &schema, self.shared)?;
                 rejects.push(more);
                 out
             }
@@ -118,14 +118,16 @@ impl<'scope> Builder<'scope, '_> {
             Op::Output => inputs.pop().ok_or_else(missing)?,
             Op::Aggregate(op) => {
                 let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
-                let ((out, first), second) = operators::aggregate(input, marks.clone(), node, op, &schema, self.shared)?;
+                let ((out, first), second) = operators::aggregate(input, marks.clone(), (id, node), op, &schema, self.shared)?;
                 rejects.extend([first, second]);
                 out
             }
             Op::TableJoin(op) => {
                 let (table, stream) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
                 let schemas = (&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?);
-                operators::table_join(stream, table, marks.clone(), node, op, schemas, self.shared)?
+                let (out, more) = operators::table_join(stream, table, marks.clone(), (id, node), op, schemas, self.shared)?;
+                rejects.push(more);
+                out
             }
             Op::Source(_) | Op::Rejected | Op::Sink(_) => return Err(missing().into()),
         })

@@ -2,7 +2,7 @@
 
 use crate::{packet::Packet, scenario::Shared};
 use arrow::array::{ArrayRef, UInt32Array};
-use runink_checkpoint::KeyGroups;
+use runink_checkpoint::{KeyGroup, KeyGroups};
 use runink_operators::hash::{key_hashes, no_key};
 use std::sync::Arc;
 use timely::{
@@ -25,7 +25,13 @@ pub(crate) enum Route {
 /// timely's pact for a route.
 pub(crate) fn pact(route: Route, step: &str, shared: &Arc<Shared>) -> DistributorPact<Box<dyn FnOnce(usize) -> Router>> {
     let (step, shared) = (step.to_owned(), shared.clone());
-    DistributorPact(Box::new(move |peers| Router { route, peers, step, shared, hashes: Vec::new(), picks: vec![Vec::new(); peers] }))
+    DistributorPact(Box::new(move |peers| {
+        let holders = match &route {
+            Route::Keys { groups, .. } => (0..groups.count()).map(|group| groups.worker_of(KeyGroup(group), peers)).collect(),
+            Route::Target | Route::One(_) => Vec::new(),
+        };
+        Router { route, peers, step, shared, holders, hashes: Vec::new(), picks: vec![Vec::new(); peers] }
+    }))
 }
 
 /// Splits packets by a [`Route`]. Hands every row on at once; keeps only buffers.
@@ -34,6 +40,8 @@ pub(crate) struct Router {
     peers: usize,
     step: String,
     shared: Arc<Shared>,
+    /// By key group, the worker that holds it: a look-up per row costs less than a division.
+    holders: Vec<usize>,
     hashes: Vec<u64>,
     picks: Vec<Vec<u32>>,
 }
@@ -61,9 +69,12 @@ impl Distributor<Packet> for Router {
                     self.shared.fail_routing(&self.step, &error.to_string());
                     return send(packet, 0);
                 }
-                self.picks.iter_mut().for_each(Vec::clear);
+                for picks in &mut self.picks {
+                    picks.clear();
+                    picks.reserve(batch.len());
+                }
                 for (row, &hash) in self.hashes.iter().enumerate() {
-                    self.picks[groups.worker_of(groups.of_hash(hash), self.peers)].push(row as u32);
+                    self.picks[self.holders[usize::from(groups.of_hash(hash).0)]].push(row as u32);
                 }
                 if let Some(worker) = self.picks.iter().position(|p| p.len() == batch.len()) {
                     return send(packet, worker);

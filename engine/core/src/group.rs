@@ -179,7 +179,7 @@ impl WorkerLoop {
                 commands.try_iter().for_each(|command| sequencer.push(command));
             }
             let mut last = false;
-            while let Some(command) = sequencer.next() {
+            for command in sequencer.by_ref() {
                 last |= matches!(command, Command::Shutdown);
                 self.follow(command, worker);
             }

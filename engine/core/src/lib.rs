@@ -7,6 +7,7 @@
 //! The operators themselves are state machines over epochs (`runink-operators`); this crate moves batches between them, tells them
 //! when an epoch is closed and where the watermark stands, and does the I/O at the edges through connectors.
 
+mod books;
 mod build;
 mod clock;
 mod driver;
@@ -16,12 +17,12 @@ mod group;
 mod metrics;
 mod operators;
 mod packet;
+mod quiet;
 mod scenario;
 mod sink;
 mod source;
 pub mod testing;
 mod watermark;
-mod window_order;
 mod window_order;
 
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};

@@ -1,7 +1,8 @@
 //! What a running scenario counts, and how it looks at a moment.
 
+use crate::books::{self, Side};
 use runink_operators::rows::StageCounts;
-use runink_planner::{Op, Plan, RowStage};
+use runink_planner::{NodeId, Op, Plan};
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
@@ -11,6 +12,8 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Metrics {
     steps: Vec<(String, StepCounters)>,
+    /// By node, the parts of steps that it does.
+    parts: Vec<Vec<books::Part>>,
     sources: BTreeMap<usize, (String, SourceCounters)>,
     sinks: BTreeMap<usize, (String, SinkCounters)>,
 }
@@ -43,7 +46,9 @@ pub(crate) struct SinkCounters {
 
 impl Metrics {
     pub(crate) fn of(plan: &Plan) -> Self {
-        let mut metrics = Metrics { steps: Vec::new(), sources: BTreeMap::new(), sinks: BTreeMap::new() };
+        let (steps, parts) = books::of(plan);
+        let steps = steps.into_iter().map(|name| (name, StepCounters::default())).collect();
+        let mut metrics = Metrics { steps, parts, sources: BTreeMap::new(), sinks: BTreeMap::new() };
         for (id, node) in plan.nodes.iter().enumerate() {
             match &node.op {
                 Op::Source(_) => {
@@ -60,22 +65,16 @@ impl Metrics {
                 Op::Sink(_) => {
                     metrics.sinks.insert(id, (node.name.clone(), SinkCounters::default()));
                 }
-                Op::Rows(stages) => stages.iter().for_each(|RowStage { step, .. }| metrics.add_step(step)),
-                Op::Aggregate(_) | Op::TableJoin(_) => metrics.add_step(&node.name),
-                Op::Union | Op::Rejected | Op::Output => {}
+                _ => {}
             }
         }
         metrics
     }
 
-    fn add_step(&mut self, step: &str) {
-        if !self.steps.iter().any(|(name, _)| name == step) {
-            self.steps.push((step.to_owned(), StepCounters::default()));
-        }
-    }
-
-    pub(crate) fn step(&self, name: &str) -> Option<&StepCounters> {
-        self.steps.iter().find(|(n, _)| n == name).map(|(_, c)| c)
+    /// The books of a node's part: of its only one, or of the run of stages at that place.
+    pub(crate) fn part(&self, node: NodeId, at: usize) -> Option<PartCounters<'_>> {
+        let part = self.parts.get(node.0)?.get(at)?;
+        Some(PartCounters { side: part.side, step: &self.steps.get(part.step)?.1 })
     }
 
     pub(crate) fn source(&self, node: usize) -> Option<&SourceCounters> {
@@ -125,33 +124,48 @@ impl Metrics {
     }
 }
 
-impl StepCounters {
-    /// Adds what a step's stages did: rows that entered its first stage and left its last, what any of them left out.
+/// The counters of a step, for one of its parts.
+pub(crate) struct PartCounters<'a> {
+    side: Side,
+    step: &'a StepCounters,
+}
+
+/// What a part did with its rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moved {
+    pub(crate) rows_in: u64,
+    pub(crate) rows_out: u64,
+    pub(crate) filtered: u64,
+    pub(crate) rejected: u64,
+}
+
+impl PartCounters<'_> {
+    /// Adds what a run of stages did.
     pub(crate) fn add_stages(&self, stages: &[StageCounts]) {
-        if let (Some(first), Some(last)) = (stages.first(), stages.last()) {
-            self.rows_in.fetch_add(first.rows_in, Relaxed);
-            self.rows_out.fetch_add(last.rows_out, Relaxed);
-        }
-        for stage in stages {
-            self.filtered.fetch_add(stage.filtered, Relaxed);
-            self.rejected.fetch_add(stage.rejected, Relaxed);
-            self.alerts.fetch_add(stage.alerts, Relaxed);
-        }
+        let sum = |count: fn(&StageCounts) -> u64| stages.iter().map(count).sum();
+        self.add(Moved {
+            rows_in: stages.first().map_or(0, |s| s.rows_in),
+            rows_out: stages.last().map_or(0, |s| s.rows_out),
+            filtered: sum(|s| s.filtered),
+            rejected: sum(|s| s.rejected),
+        });
+        self.step.alerts.fetch_add(sum(|s| s.alerts), Relaxed);
     }
 
-    pub(crate) fn add(&self, rows_in: u64, rows_out: u64, rejected: u64) {
-        self.rows_in.fetch_add(rows_in, Relaxed);
-        self.rows_out.fetch_add(rows_out, Relaxed);
-        self.rejected.fetch_add(rejected, Relaxed);
-    }
-
-    pub(crate) fn filtered(&self, rows: u64) {
-        self.filtered.fetch_add(rows, Relaxed);
+    pub(crate) fn add(&self, moved: Moved) {
+        let (enters, leaves, kept_out) = match self.side {
+            Side::Through { enters, leaves } => (enters, leaves, 0),
+            Side::Table => (false, false, moved.filtered + moved.rejected),
+        };
+        self.step.rows_in.fetch_add(if enters { moved.rows_in } else { kept_out }, Relaxed);
+        self.step.rows_out.fetch_add(if leaves { moved.rows_out } else { 0 }, Relaxed);
+        self.step.filtered.fetch_add(moved.filtered, Relaxed);
+        self.step.rejected.fetch_add(moved.rejected, Relaxed);
     }
 
     /// What one worker's operator holds changed by that much.
     pub(crate) fn held_changed(&self, by: i64) {
-        self.held.fetch_add(by, Relaxed);
+        self.step.held.fetch_add(by, Relaxed);
     }
 }
 
@@ -187,7 +201,8 @@ pub struct SourceSnapshot {
     pub max_time_us: Option<i64>,
 }
 
-/// One step's counters. `rows_in` = `rows_out` + `filtered` + `rejected` for steps that neither group nor multiply rows.
+/// One step's counters. `rows_in` = `rows_out` + `filtered` + `rejected` for steps that neither group nor multiply rows. A join's rows are those of
+/// its stream, and those of its table that the step turns away. A step with several outputs counts its rows once for each.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct StepSnapshot {
     /// Its name.

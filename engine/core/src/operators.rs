@@ -4,10 +4,11 @@ use crate::{
     Time,
     driver::{PacketOutput, RejectOutput, Stash, guarded, in_order},
     exchange::{Route, pact},
+    metrics::Moved,
     packet::Packet,
     scenario::{Shared, Tap},
-    window_order::by_window,
     watermark::{NOT_YET, Report, Watermarks},
+    window_order::by_window,
 };
 use arrow::datatypes::SchemaRef;
 use runink_checkpoint::{Epoch, StateTable};
@@ -74,8 +75,8 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
                 }
             });
             while let Some((time, caps, mut reports)) = stash.pop_closed(closed(frontiers)) {
-                // The clock first: what an idle source gains by it counts from this epoch's stamp.
-                reports.sort_by_key(|r| !matches!(r.fact, crate::watermark::Fact::Clock { .. }));
+                // They come in any order: what they say must not depend on it.
+                reports.sort_by_key(Report::rank);
                 reports.iter().for_each(|r| state.report(r));
                 let moved = state.close();
                 for &(source, watermark) in &moved {
@@ -128,7 +129,7 @@ impl Standing {
 /// Stateless stages.
 pub(crate) fn rows<'scope>(
     input: Stream<'scope, Time, Packet>,
-    node: &Node,
+    (id, node): (NodeId, &Node),
     stages: &[RowStage],
     schema: &SchemaRef,
     shared: &Arc<Shared>,
@@ -163,8 +164,8 @@ pub(crate) fn rows<'scope>(
                 });
             });
             let counts: Vec<_> = pipeline.take_counts().map(|(step, counts)| (step.clone(), counts)).collect();
-            for stages in counts.chunk_by(|a, b| a.0 == b.0) {
-                if let Some(counters) = shared.metrics.step(&stages[0].0) {
+            for (at, stages) in counts.chunk_by(|a, b| a.0 == b.0).enumerate() {
+                if let Some(counters) = shared.metrics.part(id, at) {
                     counters.add_stages(&stages.iter().map(|(_, c)| *c).collect::<Vec<_>>());
                 }
             }
@@ -178,6 +179,9 @@ struct TimedWork {
     packets: Vec<Packet>,
     marks: Vec<Marks>,
 }
+
+/// Moves what has come into the stash, whatever way it came.
+type Arrivals = Box<dyn FnMut(&mut Stash<TimedWork>)>;
 
 /// What an aggregation is on this worker.
 enum Aggregation {
@@ -193,7 +197,7 @@ enum Aggregation {
 pub(crate) fn aggregate<'scope>(
     input: Stream<'scope, Time, Packet>,
     marks: MarkStream<'scope>,
-    node: &Node,
+    (id, node): (NodeId, &Node),
     op: &AggregateOp,
     schema: &SchemaRef,
     shared: &Arc<Shared>,
@@ -204,12 +208,12 @@ pub(crate) fn aggregate<'scope>(
     if peers > 1 && op.two_phase && PartialAggregate::supports(op, schema) {
         let partial = PartialAggregate::new(&node.name, op, schema, groups)?;
         let route = Route::Keys { columns: (1..=op.keys.len()).collect(), groups };
-        let (partials, rejects) = timed(input, marks.clone(), None, node, Aggregation::Partial(partial), shared);
-        let (out, more) = timed(partials, marks, Some(route), node, Aggregation::Merge(whole), shared);
+        let (partials, rejects) = timed(input, marks.clone(), None, (id, node), Aggregation::Partial(partial), shared);
+        let (out, more) = timed(partials, marks, Some(route), (id, node), Aggregation::Merge(whole), shared);
         return Ok(((out, rejects), more));
     }
     let route = (peers > 1).then(|| Route::Keys { columns: op.keys.clone(), groups });
-    let (out, rejects) = timed(input, marks, route, node, Aggregation::Whole(whole), shared);
+    let (out, rejects) = timed(input, marks, route, (id, node), Aggregation::Whole(whole), shared);
     let none = timely::dataflow::operators::generic::operator::empty(out.scope());
     Ok(((out, rejects), none))
 }
@@ -218,20 +222,23 @@ fn timed<'scope>(
     input: Stream<'scope, Time, Packet>,
     marks: MarkStream<'scope>,
     route: Option<Route>,
-    node: &Node,
+    (id, node): (NodeId, &Node),
     mut aggregation: Aggregation,
     shared: &Arc<Shared>,
 ) -> Streams<'scope> {
     let scope = input.scope();
     let worker = scope.index() as u64;
     let mut builder = OperatorBuilder::new(node.name.clone(), scope);
-    let mut input: Box<dyn FnMut(&mut Stash<TimedWork>)> = match route {
+    let mut input: Arrivals = match route {
         Some(route) => {
             let mut handle = builder.new_input(input, pact(route, &node.name, shared));
             Box::new(move |stash| {
                 handle.for_each(|cap, packet| {
                     if let Some(&time) = cap.least() {
-                        stash.at(time, || [0, 1].iter().filter_map(|&o| cap.retain_least(o)).collect()).packets.push(std::mem::take(packet));
+                        stash
+                            .at(time, || [0, 1].iter().filter_map(|&o| cap.retain_least(o)).collect())
+                            .packets
+                            .push(std::mem::take(packet));
                     }
                 });
             })
@@ -241,7 +248,10 @@ fn timed<'scope>(
             Box::new(move |stash| {
                 handle.for_each(|cap, packet| {
                     if let Some(&time) = cap.least() {
-                        stash.at(time, || [0, 1].iter().filter_map(|&o| cap.retain_least(o)).collect()).packets.push(std::mem::take(packet));
+                        stash
+                            .at(time, || [0, 1].iter().filter_map(|&o| cap.retain_least(o)).collect())
+                            .packets
+                            .push(std::mem::take(packet));
                     }
                 });
             })
@@ -291,12 +301,13 @@ fn timed<'scope>(
                         }
                     };
                     let rows_out = given.iter().map(|b| b.len() as u64).sum::<u64>();
-                    if let Some(counters) = shared.metrics.step(&name) {
-                        match &aggregation {
-                            Aggregation::Partial(_) => counters.add(rows_in, 0, rejects.len() as u64),
-                            Aggregation::Whole(_) => counters.add(rows_in, rows_out, rejects.len() as u64),
-                            Aggregation::Merge(_) => counters.add(0, rows_out, rejects.len() as u64),
-                        }
+                    if let Some(counters) = shared.metrics.part(id, 0) {
+                        let (rows_in, rows_out) = match &aggregation {
+                            Aggregation::Partial(_) => (rows_in, 0),
+                            Aggregation::Whole(_) => (rows_in, rows_out),
+                            Aggregation::Merge(_) => (0, rows_out),
+                        };
+                        counters.add(Moved { rows_in, rows_out, filtered: 0, rejected: rejects.len() as u64 });
                         if let Aggregation::Whole(whole) | Aggregation::Merge(whole) = &aggregation {
                             let now = whole.held();
                             counters.held_changed(now as i64 - held as i64);
@@ -361,11 +372,11 @@ pub(crate) fn table_join<'scope>(
     stream: Stream<'scope, Time, Packet>,
     table: Stream<'scope, Time, Packet>,
     marks: MarkStream<'scope>,
-    node: &Node,
+    (id, node): (NodeId, &Node),
     op: &TableJoinOp,
     schemas: (&SchemaRef, &SchemaRef),
     shared: &Arc<Shared>,
-) -> Result<Stream<'scope, Time, Packet>, OperatorError> {
+) -> Result<Streams<'scope>, OperatorError> {
     let groups = shared.spec.settings.key_groups;
     let mut join = TableJoinOperator::new(&node.name, op, schemas.0, schemas.1, &node.schema, groups)?;
     let scope = stream.scope();
@@ -382,27 +393,30 @@ pub(crate) fn table_join<'scope>(
     let mut table_input = builder.new_input(table, pact(table_route, &node.name, shared));
     let mut mark_input = builder.new_input(marks, Pipeline);
     let (output, out) = builder.new_output::<Packet>();
+    let (reject_output, reject_stream) = builder.new_output::<Packet>();
     let mut output = PacketOutput::new(output);
+    let mut reject_output = RejectOutput::new(reject_output, &node.name, shared);
     let (shared, name) = (shared.clone(), node.name.clone());
     let mut standing = Standing::of(node);
     let counts_table = !op.broadcast || scope.index() == 0;
     builder.build(move |_| {
         let mut stash: Stash<JoinWork> = Stash::new();
+        let mut rejects = Rejects::default();
         let mut held = 0i64;
         move |frontiers: &[MutableAntichain<Time>]| {
             stream_input.for_each(|cap, packet| {
                 if let Some(&time) = cap.least() {
-                    stash.at(time, || cap.retain_least(0).into_iter().collect()).stream.push(std::mem::take(packet));
+                    stash.at(time, || [0, 1].iter().filter_map(|&o| cap.retain_least(o)).collect()).stream.push(std::mem::take(packet));
                 }
             });
             table_input.for_each(|cap, packet| {
                 if let Some(&time) = cap.least() {
-                    stash.at(time, || cap.retain_least(0).into_iter().collect()).table.push(std::mem::take(packet));
+                    stash.at(time, || [0, 1].iter().filter_map(|&o| cap.retain_least(o)).collect()).table.push(std::mem::take(packet));
                 }
             });
             mark_input.for_each(|cap, marks| {
                 if let Some(&time) = cap.least() {
-                    stash.at(time, || cap.retain_least(0).into_iter().collect()).marks.append(marks);
+                    stash.at(time, || [0, 1].iter().filter_map(|&o| cap.retain_least(o)).collect()).marks.append(marks);
                 }
             });
             if shared.has_failed() {
@@ -420,17 +434,20 @@ pub(crate) fn table_join<'scope>(
                     for Packet { batch, order, target } in packets {
                         let Some(batch) = batch else { continue };
                         let rows_in = batch.len() as u64;
-                        let joined = join.probe(batch, before)?;
+                        let joined = join.probe(batch, before, &mut rejects)?;
                         let rows_out = joined.as_ref().map_or(0, |b| b.len() as u64);
-                        if let Some(counters) = shared.metrics.step(&name) {
-                            counters.add(rows_in, rows_out, 0);
-                            counters.filtered(rows_in - rows_out);
+                        if let Some(counters) = shared.metrics.part(id, 0) {
+                            let rejected = rejects.len() as u64;
+                            counters.add(Moved { rows_in, rows_out, filtered: rows_in - rows_out - rejected, rejected });
                         }
-                        if let (Some(joined), Some(cap)) = (joined, caps.first()) {
-                            output.send(cap, Packet { batch: Some(joined), order, target });
+                        if let [out_cap, reject_cap] = caps.as_slice() {
+                            if let Some(joined) = joined {
+                                output.send(out_cap, Packet { batch: Some(joined), order, target });
+                            }
+                            reject_output.send(reject_cap, &mut rejects, order)?;
                         }
                     }
-                    if let Some(counters) = shared.metrics.step(&name).filter(|_| counts_table) {
+                    if let Some(counters) = shared.metrics.part(id, 0).filter(|_| counts_table) {
                         let now = join.keys() as i64;
                         counters.held_changed(now - held);
                         held = now;
@@ -443,11 +460,16 @@ pub(crate) fn table_join<'scope>(
             }
         }
     });
-    Ok(out)
+    Ok((out, reject_stream))
 }
 
 /// Lets somebody see what flows.
-pub(crate) fn tap<'scope>(input: Stream<'scope, Time, Packet>, tap: &Arc<dyn Tap>, name: &str, shared: &Arc<Shared>) -> Stream<'scope, Time, Packet> {
+pub(crate) fn tap<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    tap: &Arc<dyn Tap>,
+    name: &str,
+    shared: &Arc<Shared>,
+) -> Stream<'scope, Time, Packet> {
     let mut builder = OperatorBuilder::new(format!("{name}: tap"), input.scope());
     let mut input = builder.new_input(input, Pipeline);
     let (output, stream) = builder.new_output::<Packet>();

@@ -165,6 +165,7 @@ pub enum Drain {
 
 /// How a scenario came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Its input ended.
     Completed,

@@ -22,9 +22,7 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
     // A sink of one writer is on worker 0; other workers' operators get no rows and open nothing.
     let (share, route) = match width {
         SinkWidth::One => ((scope.index() == 0).then_some(Share { index: 0, peers: 1 }), Route::One(0)),
-        SinkWidth::EachWorker => {
-            (Some(Share { index: scope.index(), peers: scope.peers() }), Route::One(scope.index()))
-        }
+        SinkWidth::EachWorker => (Some(Share { index: scope.index(), peers: scope.peers() }), Route::One(scope.index())),
     };
     let mut input = builder.new_input(input, pact(route, &name, shared));
     let (_progress, progress) = builder.new_output::<Packet>();

@@ -8,6 +8,7 @@ use crate::{
     EngineError, Time,
     driver::{PacketOutput, RejectOutput, guarded},
     packet::Packet,
+    quiet::Quiet,
     scenario::{Drain, Shared},
     watermark::{Fact, Report},
 };
@@ -92,22 +93,18 @@ pub(crate) fn build<'scope>(
             Some(source) => source.reader(share).map_err(|error| EngineError::Connector { name: node.name.clone(), error }),
             None => Err(EngineError::NoConnector { name: node.name.clone(), connector: op.connector.clone() }),
         });
-        let partitions = shared.spec.sources.get(&id).map_or(1, |s| s.partitions());
         let mut source = SourceLogic {
             id,
             share,
             name: node.name.as_str().into(),
             time: node.time.clone(),
-            idle_after: Duration::from_micros(op.idle_us.max(0).unsigned_abs()),
             preload: op.preload,
             epoch_by: shared.epoch_by,
             open: Some(Open { data: data_cap, rejects: reject_cap, reports: report_cap }),
             reader,
             pending: None,
             in_flight: VecDeque::new(),
-            caught_up_since: None,
-            idle: false,
-            partitions,
+            quiet: Quiet::new(Duration::from_micros(op.idle_us.max(0).unsigned_abs())),
             clock_reported: None,
             sent: 0,
             packets: PacketOutput::new(packets),
@@ -157,7 +154,6 @@ struct SourceLogic {
     share: Share,
     name: Arc<str>,
     time: Option<EventTime>,
-    idle_after: Duration,
     preload: bool,
     epoch_by: EpochBy,
     open: Option<Open>,
@@ -165,9 +161,7 @@ struct SourceLogic {
     /// What was read for an epoch that may not begin yet.
     pending: Option<Poll>,
     in_flight: VecDeque<Time>,
-    caught_up_since: Option<Instant>,
-    idle: bool,
-    partitions: u32,
+    quiet: Quiet,
     clock_reported: Option<Time>,
     sent: u64,
     packets: PacketOutput,
@@ -207,15 +201,11 @@ impl SourceLogic {
             }
             let next = match (self.pending.take(), &mut self.reader) {
                 (Some(poll), _) => poll,
-                (None, Some(reader)) => {
-                    reader.poll().map_err(|error| EngineError::Connector { name: self.name.to_string(), error })?
-                }
+                (None, Some(reader)) => reader.poll().map_err(|error| EngineError::Connector { name: self.name.to_string(), error })?,
                 (None, None) => return Ok(()),
             };
             match next {
                 Poll::Rows(chunk) => {
-                    self.caught_up_since = None;
-                    self.idle = false;
                     self.enter(chunk.ordinal);
                     if self.is_ahead() {
                         self.pending = Some(Poll::Rows(chunk));
@@ -224,14 +214,22 @@ impl SourceLogic {
                     }
                 }
                 Poll::Watermark { partition, at_us, ordinal } => {
-                    self.caught_up_since = None;
-                    self.idle = false;
+                    self.quiet.heard(partition);
                     self.enter(ordinal);
                     self.report_clock()?;
                     self.report(Fact::Asserted { partition: partition.0, at_us });
                 }
+                Poll::CaughtUp { partition } => {
+                    let idle = self.quiet.caught_up(partition, Instant::now());
+                    idle.into_iter().for_each(|fact| self.report(fact));
+                }
                 Poll::Pending { retry_in, caught_up } => {
-                    self.wait(caught_up);
+                    if caught_up {
+                        let idle = self.quiet.all_caught_up(Instant::now());
+                        idle.into_iter().for_each(|fact| self.report(fact));
+                    } else {
+                        self.quiet.held_back();
+                    }
                     let retry = if self.by_clock() { retry_in.min(self.shared.spec.settings.epoch_tick) } else { retry_in };
                     self.activator.activate_after(retry);
                     return Ok(());
@@ -281,7 +279,7 @@ impl SourceLogic {
         let mut output = self.reports.activate();
         let mut session = output.session(&open.reports);
         for worker in 0..self.share.peers {
-            session.give((worker as u64, Report { source: self.id.0, fact: fact.clone() }));
+            session.give((worker as u64, Report { source: self.id.0, reader: self.share.index, fact: fact.clone() }));
         }
     }
 
@@ -297,6 +295,7 @@ impl SourceLogic {
 
     fn send(&mut self, chunk: Chunk) -> Result<(), EngineError> {
         self.report_clock()?;
+        self.quiet.heard(chunk.partition);
         if let Some(counters) = self.shared.metrics.source(self.id.0) {
             counters.rows.fetch_add(chunk.batch.num_rows() as u64, Relaxed);
             counters.bytes.fetch_add(chunk.bytes, Relaxed);
@@ -313,6 +312,7 @@ impl SourceLogic {
             self.report(Fact::Seen { partition: chunk.partition.0, max_us });
         }
         if chunk.partition_ends {
+            self.quiet.ended(chunk.partition);
             self.report(Fact::PartitionEnded { partition: chunk.partition.0 });
         }
         let Some(open) = &self.open else { return Ok(()) };
@@ -336,21 +336,6 @@ impl SourceLogic {
         Ok(())
     }
 
-    /// Idleness needs evidence: the reader was asked, and had nothing, for the whole idle time.
-    fn wait(&mut self, caught_up: bool) {
-        if !caught_up {
-            self.caught_up_since = None;
-            return;
-        }
-        let since = *self.caught_up_since.get_or_insert_with(Instant::now);
-        if !self.idle && since.elapsed() >= self.idle_after {
-            self.idle = true;
-            for partition in 0..self.partitions {
-                self.report(Fact::Idle { partition });
-            }
-        }
-    }
-
     fn end(&mut self, watermark_ends: bool) -> Result<(), EngineError> {
         if watermark_ends {
             // In the epoch after the last rows, so that what these closed can be told from what the end closes.
@@ -359,6 +344,9 @@ impl SourceLogic {
                 self.begin(after);
             }
             self.report_clock()?;
+            if self.quiet.settle_rest() {
+                self.report(Fact::RestIdle);
+            }
             self.report(Fact::ReaderEnded);
         }
         self.open = None;

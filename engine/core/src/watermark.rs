@@ -16,6 +16,8 @@ pub(crate) const ENDED: i64 = i64::MAX;
 pub(crate) struct Report {
     /// Which source, by its place among the plan's nodes.
     pub(crate) source: usize,
+    /// Which worker's reader.
+    pub(crate) reader: usize,
     pub(crate) fact: Fact,
 }
 
@@ -27,6 +29,8 @@ pub(crate) enum Fact {
     Asserted { partition: u32, at_us: i64 },
     /// Nothing has come for the idle time, and nothing was there to come.
     Idle { partition: u32 },
+    /// The same of all partitions that the reader has not heard of yet, whichever they are. Once from each reader.
+    RestIdle,
     /// The partition has no more rows.
     PartitionEnded { partition: u32 },
     /// One worker's reader has no more rows.
@@ -35,13 +39,24 @@ pub(crate) enum Fact {
     Clock { us: i64 },
 }
 
+impl Report {
+    /// The order in which an epoch's reports are taken, whatever the order they come in. The clock first: what an idle source gains by it counts
+    /// from this epoch's stamp. Then reader by reader, each in its own order.
+    pub(crate) fn rank(&self) -> (bool, usize) {
+        (!matches!(self.fact, Fact::Clock { .. }), self.reader)
+    }
+}
+
 /// What is known of one source.
 #[derive(Debug, Clone)]
 struct SourceState {
     lateness_us: i64,
     advance_when_idle: bool,
-    partitions: Vec<PartitionState>,
+    /// The source may show more than it said it had.
+    partitions: BTreeMap<u32, PartitionState>,
     readers_left: usize,
+    /// Readers that may still bring a partition which nobody has heard of.
+    rest_left: usize,
     watermark: i64,
     /// The watermark and the clock when all partitions had become idle.
     idle_since: Option<(i64, i64)>,
@@ -49,6 +64,8 @@ struct SourceState {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct PartitionState {
+    /// A reader has told of it.
+    known: bool,
     watermark: Option<i64>,
     idle: bool,
     ended: bool,
@@ -73,8 +90,9 @@ impl Watermarks {
             SourceState {
                 lateness_us,
                 advance_when_idle,
-                partitions: vec![PartitionState::default(); partitions as usize],
+                partitions: (0..partitions).map(|p| (p, PartitionState::default())).collect(),
                 readers_left: readers,
+                rest_left: readers,
                 watermark: NOT_YET,
                 idle_since: None,
             },
@@ -93,6 +111,7 @@ impl Watermarks {
             Fact::Seen { partition, max_us } => source.raise(partition, max_us.saturating_sub(source.lateness_us)),
             Fact::Asserted { partition, at_us } => source.raise(partition, at_us),
             Fact::Idle { partition } => source.partition(partition).idle = true,
+            Fact::RestIdle => source.rest_left = source.rest_left.saturating_sub(1),
             Fact::PartitionEnded { partition } => source.partition(partition).ended = true,
             Fact::ReaderEnded => source.readers_left = source.readers_left.saturating_sub(1),
             Fact::Clock { .. } => {}
@@ -113,11 +132,9 @@ impl Watermarks {
 
 impl SourceState {
     fn partition(&mut self, partition: u32) -> &mut PartitionState {
-        let at = partition as usize;
-        if at >= self.partitions.len() {
-            self.partitions.resize(at + 1, PartitionState::default());
-        }
-        &mut self.partitions[at]
+        let state = self.partitions.entry(partition).or_default();
+        state.known = true;
+        state
     }
 
     fn raise(&mut self, partition: u32, to: i64) {
@@ -128,10 +145,11 @@ impl SourceState {
 
     /// Moves the watermark on, never back; tells whether it has moved.
     fn advance(&mut self, clock_us: i64) -> bool {
-        let open = || self.partitions.iter().filter(|p| !p.ended);
+        let open = || self.partitions.values().filter(|p| !p.ended);
+        let idle = |p: &PartitionState| p.idle || (!p.known && self.rest_left == 0);
         let next = if self.readers_left == 0 || (!self.partitions.is_empty() && open().next().is_none()) {
             ENDED
-        } else if open().all(|p| p.idle) {
+        } else if open().all(idle) {
             // What idle partitions have shown so far stands; beyond it only the wall clock can carry the watermark on.
             let shown = open().filter_map(|p| p.watermark).max().unwrap_or(NOT_YET).max(self.watermark);
             if !self.advance_when_idle || shown == NOT_YET || clock_us == NOT_YET {
@@ -142,7 +160,7 @@ impl SourceState {
             }
         } else {
             self.idle_since = None;
-            open().filter(|p| !p.idle).map(|p| p.watermark.unwrap_or(NOT_YET)).min().unwrap_or(NOT_YET)
+            open().filter(|p| !idle(p)).map(|p| p.watermark.unwrap_or(NOT_YET)).min().unwrap_or(NOT_YET)
         };
         let moved = next > self.watermark;
         self.watermark = self.watermark.max(next);
@@ -162,7 +180,7 @@ mod tests {
 
     fn say(w: &mut Watermarks, facts: &[Fact]) -> Vec<(usize, i64)> {
         for fact in facts {
-            w.report(&Report { source: 0, fact: fact.clone() });
+            w.report(&Report { source: 0, reader: 0, fact: fact.clone() });
         }
         w.close()
     }
@@ -194,6 +212,26 @@ mod tests {
         assert_eq!(say(&mut w, &[Fact::Clock { us: 2_500 }]), vec![(0, 590)]);
         // A clock that jumps back moves nothing.
         assert_eq!(say(&mut w, &[Fact::Clock { us: 1_500 }]), vec![]);
+    }
+
+    #[test]
+    fn a_partition_that_nobody_has_heard_of_is_idle_when_no_reader_could_bring_it() {
+        let mut w = Watermarks::new();
+        w.add(0, 3, 0, true, 2);
+        assert_eq!(
+            say(&mut w, &[Fact::Seen { partition: 0, max_us: 100 }, Fact::Seen { partition: 2, max_us: 90 }, Fact::RestIdle]),
+            vec![]
+        );
+        assert_eq!(say(&mut w, &[Fact::RestIdle]), vec![(0, 90)]);
+        // It holds the watermark as soon as it shows itself.
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 1, max_us: 95 }, Fact::Seen { partition: 2, max_us: 200 }]), vec![(0, 95)]);
+    }
+
+    #[test]
+    fn a_partition_beyond_those_that_were_told_of_counts_and_those_between_do_not() {
+        let mut w = marks(1, 0);
+        assert_eq!(say(&mut w, &[Fact::Seen { partition: 0, max_us: 100 }, Fact::Seen { partition: 7, max_us: 50 }]), vec![(0, 50)]);
+        assert_eq!(say(&mut w, &[Fact::PartitionEnded { partition: 7 }]), vec![(0, 100)]);
     }
 
     #[test]

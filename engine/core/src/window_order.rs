@@ -66,10 +66,8 @@ mod tests {
         let mut packets = by_window(batch(vec![2000, -1000, 2000]), 1, 1).unwrap();
         packets.extend(by_window(batch(vec![1000, 1000]), 1, 0).unwrap());
         packets.sort_by_key(|p| p.order);
-        let seen: Vec<Vec<i64>> = packets
-            .iter()
-            .map(|p| p.batch.as_ref().unwrap().rows.column(0).as_primitive::<Int64Type>().values().to_vec())
-            .collect();
+        let seen: Vec<Vec<i64>> =
+            packets.iter().map(|p| p.batch.as_ref().unwrap().rows.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
         assert_eq!(seen, [vec![1], vec![0, 1], vec![0, 2]]);
         assert!(by_window(batch(vec![]), 1, 0).unwrap().is_empty());
     }

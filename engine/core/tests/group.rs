@@ -1,6 +1,11 @@
 //! The worker group: many scenarios created, dropped, stopped and failed on the same workers, and results that do not depend on how many.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "group/books.rs"]
+mod books;
+#[path = "group/idle.rs"]
+mod idle;
+
 use arrow::{
     array::{AsArray, Int64Array, StringArray},
     datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
@@ -8,7 +13,7 @@ use arrow::{
 };
 use datafusion_expr::{Expr, col, lit};
 use runink_connector_api::{
-    Boundedness, ConnectorError, EpochBy, Options, Poll, RejectReason, Share, Sink, SinkSummary, SinkWidth, SinkWriter, Source,
+    Boundedness, ConnectorError, Delivery, EpochBy, Options, Poll, RejectReason, Share, Sink, SinkSummary, SinkWidth, SinkWriter, Source,
     SourceReader,
 };
 use runink_engine::{Drain, Ending, EngineError, GroupConfig, ScenarioSpec, WorkerGroup, testing::Collector, testing::ScriptedSource};
@@ -81,8 +86,7 @@ fn spec(plan: Plan, source: Arc<dyn Source>) -> (ScenarioSpec, Arc<Collector>) {
 }
 
 fn values(seen: &Collector, column: usize) -> Vec<i64> {
-    let mut all: Vec<i64> =
-        seen.all().iter().flat_map(|b| b.rows.column(column).as_primitive::<Int64Type>().values().to_vec()).collect();
+    let mut all: Vec<i64> = seen.all().iter().flat_map(|b| b.rows.column(column).as_primitive::<Int64Type>().values().to_vec()).collect();
     all.sort_unstable();
     all
 }
@@ -112,7 +116,12 @@ fn hundreds_of_scenarios_come_and_go_on_one_group() {
 #[test]
 fn one_scenario_fails_and_others_go_on() {
     let group = WorkerGroup::start(GroupConfig { workers: 2 }).unwrap();
-    let stop = ExpectStage { predicate: col("v").lt(lit(250i64)), text: "v < 250".into(), reason: RejectReason::Expectation, otherwise: ExpectAction::Fail };
+    let stop = ExpectStage {
+        predicate: col("v").lt(lit(250i64)),
+        text: "v < 250".into(),
+        reason: RejectReason::Expectation,
+        otherwise: ExpectAction::Fail,
+    };
     let mut failing = filter_plan(lit(true));
     failing.nodes[1].op = Op::Rows(vec![stage(RowStageKind::Expect(stop))]);
     let (bad, _) = spec(failing, scripted(3));
@@ -160,7 +169,9 @@ fn a_bounded_table_is_read_before_the_stream() {
     ]));
     for workers in 1..=3 {
         for broadcast in [false, true] {
-            for (kind, matched) in [(TableJoinKind::Inner, 500), (TableJoinKind::Left, 1000), (TableJoinKind::Semi, 500), (TableJoinKind::Anti, 500)] {
+            for (kind, matched) in
+                [(TableJoinKind::Inner, 500), (TableJoinKind::Left, 1000), (TableJoinKind::Semi, 500), (TableJoinKind::Anti, 500)]
+            {
                 let keeps_name = matches!(kind, TableJoinKind::Inner | TableJoinKind::Left);
                 let join = Op::TableJoin(TableJoinOp {
                     kind,
@@ -241,15 +252,15 @@ struct Watch {
     finished: Mutex<bool>,
 }
 
-struct WatchSink(Arc<Watch>);
+struct WatchSink(Arc<Watch>, SinkWidth);
 struct WatchWriter(Arc<Watch>);
 
 impl Sink for WatchSink {
     fn width(&self) -> SinkWidth {
-        SinkWidth::One
+        self.1
     }
-    fn delivery(&self) -> runink_connector_api::Delivery {
-        runink_connector_api::Delivery::AtLeastOnce
+    fn delivery(&self) -> Delivery {
+        Delivery::AtLeastOnce
     }
     fn writer(&self, _: Share) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         Ok(Box::new(WatchWriter(self.0.clone())))
@@ -271,16 +282,40 @@ impl SinkWriter for WatchWriter {
     }
 }
 
+/// All rows of the source, into a sink that is watched.
+fn watched(source: Arc<dyn Source>, width: SinkWidth) -> (ScenarioSpec, Arc<Watch>) {
+    let mut plan = filter_plan(lit(true));
+    let sink = SinkOp { connector: "watch".into(), options: Options::default(), key: vec![], delivery: Delivery::AtLeastOnce };
+    plan.nodes.push(node("out", Op::Sink(sink), &[1], schema()));
+    let (mut spec, _) = spec(plan, source);
+    spec.taps.clear();
+    let watch = Arc::new(Watch::default());
+    spec.sinks.insert(NodeId(2), Arc::new(WatchSink(watch.clone(), width)));
+    (spec, watch)
+}
+
+#[test]
+fn a_sink_lets_more_epochs_through_than_may_be_in_flight() {
+    for workers in [1, 3] {
+        for width in [SinkWidth::One, SinkWidth::EachWorker] {
+            let group = WorkerGroup::start(GroupConfig { workers }).unwrap();
+            let (spec, watch) = watched(scripted(50), width);
+            assert!(spec.settings.epochs_in_flight * workers < 50);
+            let handle = group.create(spec).unwrap();
+            let rows = watch.came.wait_timeout_while(watch.rows.lock().unwrap(), Duration::from_secs(30), |rows| *rows < 5000).unwrap();
+            assert_eq!(*rows.0, 5000, "within 30 s, on {workers} workers");
+            drop(rows);
+            let outcome = handle.wait().unwrap();
+            assert_eq!((outcome.ending, outcome.metrics.sinks[0].rows), (Ending::Completed, 5000));
+        }
+    }
+}
+
 #[test]
 fn an_endless_scenario_stops_cleanly_when_asked() {
     for drain in [Drain::No, Drain::Yes] {
         let group = WorkerGroup::start(GroupConfig { workers: 2 }).unwrap();
-        let mut plan = filter_plan(lit(true));
-        plan.nodes.push(node("out", Op::Sink(SinkOp { connector: "watch".into(), options: Options::default(), key: vec![] }), &[1], schema()));
-        let (mut spec, _) = spec(plan, Arc::new(Endless));
-        spec.taps.clear();
-        let watch = Arc::new(Watch::default());
-        spec.sinks.insert(NodeId(2), Arc::new(WatchSink(watch.clone())));
+        let (spec, watch) = watched(Arc::new(Endless), SinkWidth::One);
         let handle = group.create(spec).unwrap();
         let rows = watch.came.wait_timeout_while(watch.rows.lock().unwrap(), Duration::from_secs(30), |rows| *rows == 0).unwrap();
         assert!(*rows.0 > 0, "no row within 30 s");

@@ -104,7 +104,7 @@ fn windowed_by_hand(batches: &[RecordBatch], slides: i64) -> usize {
             }
         }
     }
-    counts.iter().map(|((w, k), n)| black_box((w, k, n))).count()
+    black_box(&counts).len()
 }
 
 /// As [`windowed_by_hand`], by a text as well, over all time, with a sum.
@@ -124,7 +124,7 @@ fn grouped_by_hand(batches: &[RecordBatch]) -> usize {
             }
         }
     }
-    sums.iter().map(|(k, n)| black_box((k, n))).count()
+    black_box(&sums).len()
 }
 
 #[derive(Hash)]

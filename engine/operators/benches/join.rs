@@ -35,7 +35,7 @@ fn batches(prefix: &str, seed: u64) -> Vec<RecordBatch> {
     let key = |row: i64| ((row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ seed).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 32;
     let columns = |rows: std::ops::Range<i64>| -> Vec<ArrayRef> {
         vec![
-            Arc::new(rows.clone().map(|r| r * BATCH_US / BATCH).collect::<TimestampMicrosecondArray>()),
+            Arc::new(TimestampMicrosecondArray::from_iter_values(rows.clone().map(|r| r * BATCH_US / BATCH))),
             Arc::new(rows.clone().map(|r| (key(r) % KEYS) as i64).collect::<Int64Array>()),
             Arc::new(rows.collect::<Int64Array>()),
         ]

@@ -113,7 +113,13 @@ impl Batch {
             diffs: self.diffs.as_ref().map(|d| pick(Arc::new(d.clone()))).transpose()?.map(|d| as_diffs(&d)),
             origin: match &self.origin {
                 None => None,
-                Some(o) => Some(o.with(&pick(Arc::new(o.each(self.len())))?)),
+                Some(o) => Some(match &o.positions {
+                    Positions::From(start) => {
+                        let each = UInt64Array::from_iter_values(indices.values().iter().map(|&row| start + u64::from(row)));
+                        Origin { source: o.source.clone(), place: o.place.clone(), positions: Positions::Each(each) }
+                    }
+                    Positions::Each(each) => o.with(&pick(Arc::new(each.clone()))?),
+                }),
             },
         })
     }

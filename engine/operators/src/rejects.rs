@@ -3,6 +3,8 @@
 use crate::Batch;
 use arrow::{
     array::{ArrayRef, BinaryArray, StringArray, UInt64Array},
+    compute::cast,
+    datatypes::DataType,
     error::ArrowError,
     record_batch::RecordBatch,
     util::display::{ArrayFormatter, FormatOptions},
@@ -99,7 +101,7 @@ impl Rejects {
 }
 
 /// One row as a JSON object, for people. Values that JSON has no form for are shown as text.
-pub fn row_as_json(rows: &RecordBatch, row: usize) -> String {
+pub(crate) fn row_as_json(rows: &RecordBatch, row: usize) -> String {
     let options = FormatOptions::default().with_null("null");
     let mut out = String::from("{");
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
@@ -107,11 +109,14 @@ pub fn row_as_json(rows: &RecordBatch, row: usize) -> String {
             out.push_str(", ");
         }
         out.push_str(&format!("{:?}: ", field.name()));
-        let text = match ArrayFormatter::try_new(column.as_ref(), &options) {
-            Ok(formatter) => formatter.value(row).try_to_string().unwrap_or_else(|e| e.to_string()),
-            Err(e) => e.to_string(),
-        };
-        let bare = column.is_null(row) || column.data_type().is_numeric() || *column.data_type() == arrow::datatypes::DataType::Boolean;
+        let bare = column.is_null(row) || column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
+        let text = ArrayFormatter::try_new(column.as_ref(), &options).and_then(|formatter| formatter.value(row).try_to_string());
+        // An instant that no calendar has is shown as its number.
+        let text = text.or_else(|e| {
+            let number = cast(&column.slice(row, 1), &DataType::Int64).map_err(|_| e)?;
+            ArrayFormatter::try_new(number.as_ref(), &options)?.value(0).try_to_string()
+        });
+        let text = text.unwrap_or_else(|e| e.to_string());
         if bare { out.push_str(&text) } else { out.push_str(&format!("{text:?}")) }
     }
     out.push('}');

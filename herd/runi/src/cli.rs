@@ -82,6 +82,9 @@ pub(crate) struct Pick {
     /// Only the scenario of this title; by default all of the file.
     #[arg(long, short)]
     pub(crate) scenario: Option<String>,
+    /// Sets a variable, as if it stood in the environment: `--set topic=payments` for `${env.topic}`.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -129,9 +132,6 @@ pub(crate) struct Run {
     /// On Ctrl-C, close open windows as if the input had ended; by default they are let go.
     #[arg(long)]
     pub(crate) drain: bool,
-    /// Sets a variable, as if it stood in the environment: `--set topic=payments` for `${env.topic}`.
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
-    pub(crate) set: Vec<(String, String)>,
     /// Progress and the closing summary on standard error: as text where that is a terminal, or as JSON lines.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,

@@ -9,6 +9,7 @@ static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn listen() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if SIGNALS.fetch_add(1, Ordering::SeqCst) > 0 {
+            runink_files::remove_incomplete();
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
     })

@@ -3,7 +3,10 @@
 use crate::{cli::Output, screen::Screen, summary};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use runink_engine::{MetricsSnapshot, SourceSnapshot};
-use std::{collections::BTreeMap, time::{Duration, Instant}};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// How often machines are told.
 const JSON_EVERY: Duration = Duration::from_secs(1);
@@ -54,7 +57,8 @@ impl Progress {
                     for source in &metrics.sources {
                         let key = format!("{title}\0{}", source.name);
                         let bar = bars.entry(key.clone()).or_insert_with(|| all.add(bar_for(source)));
-                        let rate = self.rates.entry(key).or_insert_with(|| Rate { since: Instant::now(), rows: source.rows, per_second: 0.0 });
+                        let rate =
+                            self.rates.entry(key).or_insert_with(|| Rate { since: Instant::now(), rows: source.rows, per_second: 0.0 });
                         bar.set_message(line(source, rate.at(source.rows), metrics.rejected));
                         match source.total_bytes {
                             Some(total) => bar.set_position(source.bytes.min(total)),
@@ -63,6 +67,14 @@ impl Progress {
                     }
                 }
             }
+        }
+    }
+
+    /// Writes something else, with the lines out of the way.
+    pub(crate) fn aside(&self, write: impl FnOnce()) {
+        match &self.shape {
+            Shape::Bars { all, .. } => all.suspend(write),
+            Shape::Quiet | Shape::Json { .. } => write(),
         }
     }
 
@@ -99,7 +111,8 @@ fn bar_for(source: &SourceSnapshot) -> ProgressBar {
 }
 
 fn line(source: &SourceSnapshot, per_second: f64, rejected: u64) -> String {
-    let mut line = format!("{} rows  {} rows/s  {}", summary::count(source.rows), summary::count(per_second as u64), summary::bytes(source.bytes));
+    let mut line =
+        format!("{} rows  {} rows/s  {}", summary::count(source.rows), summary::count(per_second as u64), summary::bytes(source.bytes));
     if let Some(watermark) = source.watermark_us.filter(|&us| us != i64::MAX) {
         line.push_str(&format!("  watermark {}", summary::instant(watermark)));
         if let Some(newest) = source.max_time_us {

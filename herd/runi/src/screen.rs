@@ -52,8 +52,17 @@ impl Screen {
 
     /// An error that is not about a place in a text.
     pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
-        let (red, dim, off) = if self.err_color() { ("\x1b[1;31m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-        self.err(&format!("{red}error{off}: {message}\n"));
+        self.say("\x1b[1;31m", "error", message, hint);
+    }
+
+    /// What went well, but probably not as it was meant.
+    pub(crate) fn warning(&self, message: &str, hint: &str) {
+        self.say("\x1b[1;33m", "warning", message, Some(hint));
+    }
+
+    fn say(&self, color: &str, severity: &str, message: &str, hint: Option<&str>) {
+        let (color, dim, off) = if self.err_color() { (color, "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+        self.err(&format!("{color}{severity}{off}: {message}\n"));
         if let Some(hint) = hint {
             self.err(&format!("  {dim}hint: {hint}{off}\n"));
         }

@@ -23,7 +23,15 @@ pub(crate) fn text(title: &str, outcome: &Outcome, rejects: &[RejectedRow], elap
         let out = contract.map_or(s.rows, |step| step.rows_out);
         let rejected = s.rejected + contract.map_or(0, |step| step.rejected);
         let filtered = contract.map_or(0, |step| step.filtered);
-        rows.push([s.name.clone(), count(s.rows), count(out), some(filtered), some(rejected), String::new(), format!("read {}", bytes(s.bytes))]);
+        rows.push([
+            s.name.clone(),
+            count(s.rows),
+            count(out),
+            some(filtered),
+            some(rejected),
+            String::new(),
+            format!("read {}", bytes(s.bytes)),
+        ]);
     }
     for s in metrics.steps.iter().filter(|step| metrics.sources.iter().all(|source| source.name != step.name)) {
         let alerts = if s.alerts > 0 { format!("{} broke an expectation", count(s.alerts)) } else { String::new() };
@@ -55,14 +63,30 @@ pub(crate) fn text(title: &str, outcome: &Outcome, rejects: &[RejectedRow], elap
     if metrics.rejected > 0 {
         out.push_str(&format!("  {yellow}{} rejected{off}, the first of them:\n", count(metrics.rejected)));
         for reject in rejects.iter().take(3) {
-            let place = match (&reject.place, reject.position) {
-                (Some(place), Some(position)) => format!(" {place}:{position}"),
-                _ => String::new(),
-            };
-            out.push_str(&format!("    {} in {}{place}: {}\n", reject.reason.as_str(), reject.step, reject.message));
+            out.push_str(&format!("    {}\n", rejected(reject)));
         }
     }
     out
+}
+
+/// A rejected row: why, where, and what was wrong.
+fn rejected(reject: &RejectedRow) -> String {
+    let place = match (&reject.place, reject.position) {
+        (Some(place), Some(position)) => format!(" {place}:{position}"),
+        _ => String::new(),
+    };
+    format!("{} in {}{place}: {}", reject.reason.as_str(), reject.step, reject.message)
+}
+
+/// What is said where no summary is shown and no sink has the rejected rows; `None` if there are none.
+pub(crate) fn lost_rejects(title: &str, outcome: &Outcome, rejects: &[RejectedRow]) -> Option<String> {
+    let rows = match outcome.metrics.rejected {
+        0 => return None,
+        1 => "1 row was".to_owned(),
+        n => format!("{} rows were", count(n)),
+    };
+    let first = rejects.first().map(|r| format!("; the first: {}", rejected(r))).unwrap_or_default();
+    Some(format!("{title}: {rows} rejected, and no sink has them{first}"))
 }
 
 /// The closing summary as one JSON line.

@@ -10,7 +10,7 @@ use crate::{
 };
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::Expr;
-use runink_connector_api::RejectReason;
+use runink_connector_api::{Delivery, RejectReason};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -128,6 +128,8 @@ pub(super) struct Sink {
     pub(super) key: Vec<String>,
     /// `rows` or `changes`.
     pub(super) gets: &'static str,
+    /// What the sink promises.
+    pub(super) delivery: Delivery,
 }
 
 impl Facts {
@@ -254,6 +256,7 @@ fn sink(plan: &Plan, node: &Node) -> Option<Sink> {
         options: op.options.0.iter().map(|(k, v)| (k.clone(), words::option(v))).collect(),
         key: op.key.clone(),
         gets: if appends { "rows" } else { "changes" },
+        delivery: op.delivery,
     })
 }
 

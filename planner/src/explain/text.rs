@@ -121,6 +121,7 @@ fn sink(node: &NodeFacts, out: &mut String) {
     options(&sink.options, out);
     let key = if sink.key.is_empty() { String::new() } else { format!(", by key {}", sink.key.join(", ")) };
     entry("gets", &format!("{}{key}", if sink.gets == "rows" { "rows, each once" } else { "changes: rows, and rows taken back" }), out);
+    entry("delivery", sink.delivery.as_str(), out);
     entry("columns", &node.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", "), out);
 }
 

@@ -1,3 +1,5 @@
+//! Expressions: their types, their literals, and what is said of mistakes.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use arrow::datatypes::TimeUnit;

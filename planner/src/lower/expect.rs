@@ -36,7 +36,7 @@ impl Lowering<'_> {
                 ExpectAction::Tag(tag)
             }
         };
-        let text = expr.value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = self.text(texts, &expr.value, expr.span, true)?.text.split_whitespace().collect::<Vec<_>>().join(" ");
         flow.stage(RowStageKind::Expect(ExpectStage { predicate: condition.expr, text, reason: RejectReason::Expectation, otherwise }));
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::{
     stream::{Column, Stream},
 };
 use crate::{Op, SinkOp, StateBound, catalogue as codes, names};
+use runink_connector_api::{Delivery, Options};
 use runink_dsl::{
     ast::{Sink, Spanned, Value},
     suggest,
@@ -28,8 +29,9 @@ impl Lowering<'_> {
             return Err(self.error(codes::CONNECTOR_DIRECTION, file, sink.connector.span, message, hint));
         };
         let options = self.options(texts, &sink.annotation, spec.name, specs, SINK_OPTIONS);
+        let promised = (spec.delivery)(options.as_ref().unwrap_or(&Options::default()));
         let delivery = match sink.annotation.get("delivery") {
-            Some(value) => self.delivery(texts, spec.name, value),
+            Some(value) => self.delivery(texts, spec.name, promised, value),
             None => Ok(()),
         };
         let stream = self.sink_input(sink)?;
@@ -41,7 +43,7 @@ impl Lowering<'_> {
         let name = self.sink_name(at);
         self.push(NewNode {
             name,
-            op: Op::Sink(SinkOp { connector: spec.name.to_owned(), options, key }),
+            op: Op::Sink(SinkOp { connector: spec.name.to_owned(), options, key, delivery: promised }),
             inputs: vec![stream.node],
             columns: stream.columns,
             kind: stream.kind,
@@ -86,13 +88,18 @@ impl Lowering<'_> {
         Ok(key)
     }
 
-    fn delivery(&mut self, texts: Texts<'_>, connector: &str, value: &Spanned<Value>) -> Heard<()> {
+    /// Every sink sends rows at least once; what none promises is refused.
+    fn delivery(&mut self, texts: Texts<'_>, connector: &str, promised: Delivery, value: &Spanned<Value>) -> Heard<()> {
         let wanted = self.plain_text(texts, value)?;
         match wanted.as_str() {
             "at-least-once" => Ok(()),
             "exactly-once" => {
                 let message = format!("`{connector}` does not promise exactly-once delivery");
-                let hint = "leave `delivery` out or write `delivery=at-least-once`; a file still appears complete or not at all";
+                let more = match promised {
+                    Delivery::AtLeastOnce => "",
+                    Delivery::Atomic => "; its output still appears complete or not at all",
+                };
+                let hint = format!("leave `delivery` out or write `delivery=at-least-once`{more}");
                 Err(self.error(codes::DELIVERY, texts.file, value.span, message, hint))
             }
             _ => {

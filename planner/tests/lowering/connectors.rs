@@ -1,7 +1,7 @@
 //! Connectors that exist only as specs: files, a generator with its own schema, a topic without end, standard output.
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use runink_connector_api::{ConnectorSpec, OptionKind, OptionSpec, Options};
+use runink_connector_api::{ConnectorSpec, Delivery, OptionKind, OptionSpec, Options};
 use std::{collections::BTreeMap, sync::Arc};
 
 const fn option(name: &'static str, kind: OptionKind, required: bool, default: Option<&'static str>, about: &'static str) -> OptionSpec {
@@ -42,6 +42,7 @@ static FILE: ConnectorSpec = ConnectorSpec {
     sink: Some(&FILE_SINK),
     bounded: |options| !options.flag("follow"),
     sink_takes_retractions: false,
+    delivery: |_| Delivery::Atomic,
     fixed_schema: no_schema,
     fixed_time: no_time,
 };
@@ -52,6 +53,7 @@ static TICK: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |options| options.count("count").is_some(),
     sink_takes_retractions: false,
+    delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |_| {
         let at = Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), false);
         Some(Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false), at])))
@@ -65,6 +67,7 @@ static TOPIC_SPEC: ConnectorSpec = ConnectorSpec {
     sink: Some(&TOPIC),
     bounded: |_| false,
     sink_takes_retractions: false,
+    delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: no_schema,
     fixed_time: no_time,
 };
@@ -75,6 +78,7 @@ static STDOUT: ConnectorSpec = ConnectorSpec {
     sink: Some(&NONE),
     bounded: |_| true,
     sink_takes_retractions: true,
+    delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: no_schema,
     fixed_time: no_time,
 };

@@ -2,7 +2,7 @@
 
 use super::{planned, rendered, with_input};
 use proptest::prelude::*;
-use runink_planner::{Node, Op, Plan, StateBound, StreamKind, plan_scenario, sources_to_discover};
+use runink_planner::{Node, Op, Plan, RowStageKind, StateBound, StreamKind, plan_scenario, sources_to_discover};
 
 const CONTRACTS: &str = "
 Contract: Payment version 1
@@ -140,6 +140,18 @@ fn parameters_of_reusable_steps_are_put_in_place() {
     );
     let names: Vec<&str> = node(&plan, "A").schema.fields().iter().map(|f| f.name().as_str()).collect();
     assert_eq!(names, ["card_id", "paid_at"]);
+}
+
+#[test]
+fn an_expectation_says_what_it_means_after_parameters_are_put_in_place() {
+    let plan = plan_of(
+        "    @step(name=A, from=payments, use=Limit, column=amount, most=3)\n    @sink(type=stdout)\n\nStep: Limit(column, most)\n  @then ${column} < ${most}",
+        &["A"],
+    );
+    let stages = plan.nodes.iter().filter_map(|n| if let Op::Rows(stages) = &n.op { Some(stages) } else { None }).flatten();
+    let texts: Vec<&str> =
+        stages.filter_map(|s| if let RowStageKind::Expect(e) = &s.kind { Some(e.text.as_str()) } else { None }).collect();
+    assert_eq!(texts, ["card_id required", "paid_at required", "amount < 3"]);
 }
 
 #[test]

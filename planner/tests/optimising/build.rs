@@ -4,7 +4,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion_common::DFSchema;
 use datafusion_expr::{AggregateUDF, Expr, ExprSchemable, col, lit};
 use datafusion_functions_aggregate::{average, count, min_max, sum};
-use runink_connector_api::{OptionValue, Options, RejectReason};
+use runink_connector_api::{Delivery, OptionValue, Options, RejectReason};
 use runink_dsl::{FileId, ast::Span};
 use runink_planner::{optimise, *};
 use std::{collections::BTreeMap, sync::Arc};
@@ -189,7 +189,7 @@ impl Build {
 
     pub(crate) fn sink(&mut self, name: &str, input: NodeId) -> NodeId {
         let schema = self.nodes[input.0].schema.clone();
-        let op = SinkOp { connector: "stdout".into(), options: Options::default(), key: Vec::new() };
+        let op = SinkOp { connector: "stdout".into(), options: Options::default(), key: Vec::new(), delivery: Delivery::AtLeastOnce };
         self.add(name, Op::Sink(op), vec![input], schema)
     }
 

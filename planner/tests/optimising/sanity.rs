@@ -3,7 +3,7 @@
 use super::{build::*, golden};
 use arrow::datatypes::DataType;
 use datafusion_functions_aggregate::{array_agg, first_last};
-use runink_connector_api::{ConnectorSpec, Options};
+use runink_connector_api::{ConnectorSpec, Delivery, Options};
 use runink_dsl::Diagnostic;
 use runink_planner::{EmitMode, Node, NodeId, Op, Plan, StateBound, TableJoinKind, WindowShape, sanity};
 
@@ -27,6 +27,7 @@ const fn spec(name: &'static str, sink_takes_retractions: bool) -> ConnectorSpec
         sink: Some(&[]),
         bounded: ends,
         sink_takes_retractions,
+        delivery: |_| Delivery::AtLeastOnce,
         fixed_schema: no_schema,
         fixed_time: no_time,
     }

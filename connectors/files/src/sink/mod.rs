@@ -4,6 +4,8 @@ mod part;
 mod partition;
 mod publish;
 
+pub use publish::remove_incomplete;
+
 use crate::{
     compression::Compression,
     error,
@@ -97,8 +99,9 @@ pub(crate) fn open(config: SinkConfig) -> Result<Arc<dyn Sink>, ConnectorError> 
         Target::File(path)
     };
     let publication = Arc::new(match &target {
-        Target::Folder(folder, partition) => Publication::of_folder(folder.clone(), partition.len(), format.ending.clone()),
-        Target::File(_) | Target::Direct(..) => Publication::of_file(),
+        Target::Folder(folder, partition) => Publication::of_folder(folder.clone(), partition.len(), format.ending.clone())?,
+        Target::File(path) => Publication::of_file(path)?,
+        Target::Direct(..) => Publication::of_nothing(),
     });
     Ok(Arc::new(FileSink { target, schema: config.schema, format, publication }))
 }

@@ -299,7 +299,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true), Field::new("k", DataType::Utf8, true)]));
         let format = PartFormat { output: OutputFormat::Json, compression: Compression::None, ending: "json".into(), changelog: false };
-        let publication = Arc::new(Publication::of_folder(dir.path().to_owned(), 1, "json".into()));
+        let publication = Arc::new(Publication::of_folder(dir.path().to_owned(), 1, "json".into()).unwrap());
         publication.join();
         let mut writer = PartitionedWriter::new(dir.path(), 0, format, &schema, &Arc::from([1]), 2, publication).unwrap();
         for (id, key) in [(1, "a"), (2, "b"), (3, "a"), (4, "c"), (5, "a"), (6, "b")] {

@@ -24,6 +24,25 @@ pub(crate) struct Staged {
 /// Makes hidden names of one process differ.
 static STAGED: AtomicU64 = AtomicU64::new(0);
 
+/// The hidden files that this process has not published yet.
+static INCOMPLETE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn incomplete() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    // It is whole after every statement.
+    INCOMPLETE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the files that are not complete, for a process that ends at once and drops nothing. No file can be begun after it: whoever tries waits for
+/// the process's end.
+pub fn remove_incomplete() {
+    let files = incomplete();
+    for file in files.iter() {
+        // Nobody is left to tell; the name says what it is.
+        let _ = std::fs::remove_file(file);
+    }
+    std::mem::forget(files);
+}
+
 impl Staged {
     /// Creates the file, in the target's folder: a rename does not cross file systems.
     pub(crate) fn create(target: &Path) -> Result<(Self, File), ConnectorError> {
@@ -31,7 +50,12 @@ impl Staged {
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{}-{}.tmp", std::process::id(), STAGED.fetch_add(1, Ordering::Relaxed)));
         let hidden = target.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&hidden).map_err(|cause| error::cannot_write(target, cause))?;
+        let file = {
+            let mut files = incomplete();
+            let file = OpenOptions::new().write(true).create_new(true).open(&hidden).map_err(|cause| error::cannot_write(target, cause))?;
+            files.insert(hidden.clone());
+            file
+        };
         let staged = Staged { hidden, target: target.to_owned(), published: false };
         if let Ok(old) = std::fs::metadata(target) {
             file.set_permissions(old.permissions()).map_err(|cause| error::cannot_write(target, cause))?;
@@ -52,6 +76,36 @@ impl Drop for Staged {
             // Nothing can be done where even that is refused; the name says what it is.
             let _ = std::fs::remove_file(&self.hidden);
         }
+        incomplete().remove(&self.hidden);
+    }
+}
+
+/// A target that is one sink's alone: two would write over each other.
+#[derive(Debug)]
+pub(crate) struct Claim(PathBuf);
+
+/// The targets that are claimed in this process.
+static CLAIMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+impl Claim {
+    /// Claims a target whose folder is there.
+    pub(crate) fn of(target: &Path) -> Result<Self, ConnectorError> {
+        let whole = match (target.canonicalize(), target.parent(), target.file_name()) {
+            (Ok(whole), ..) => whole,
+            (_, Some(folder), Some(name)) => folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).join(name),
+            _ => target.to_owned(),
+        };
+        if CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).insert(whole.clone()) {
+            Ok(Claim(whole))
+        } else {
+            Err(error::two_sinks(target))
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
     }
 }
 
@@ -78,15 +132,29 @@ struct State {
     /// Folders that were made for parts.
     made: Vec<PathBuf>,
     published: bool,
+    /// Held until everything is published, or given up.
+    claim: Option<Claim>,
 }
 
 impl Publication {
-    pub(crate) fn of_file() -> Self {
-        Publication { folder: None, state: Mutex::default() }
+    /// For a file.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, ConnectorError> {
+        Ok(Self::with(None, Some(Claim::of(path)?)))
     }
 
-    pub(crate) fn of_folder(path: PathBuf, levels: usize, ending: String) -> Self {
-        Publication { folder: Some(PartsFolder { path, levels, ending }), state: Mutex::default() }
+    /// For parts in a folder that is there.
+    pub(crate) fn of_folder(path: PathBuf, levels: usize, ending: String) -> Result<Self, ConnectorError> {
+        let claim = Claim::of(&path)?;
+        Ok(Self::with(Some(PartsFolder { path, levels, ending }), Some(claim)))
+    }
+
+    /// For what shows at once what it gets.
+    pub(crate) fn of_nothing() -> Self {
+        Self::with(None, None)
+    }
+
+    fn with(folder: Option<PartsFolder>, claim: Option<Claim>) -> Self {
+        Publication { folder, state: Mutex::new(State { claim, ..State::default() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,6 +184,7 @@ impl Publication {
             return Ok(());
         }
         state.published = true;
+        let _claim = state.claim.take();
         let mut staged = std::mem::take(&mut state.staged);
         let mut folders = BTreeSet::new();
         for file in &mut staged {

@@ -1,7 +1,8 @@
 //! Text files that grow: read to their end, in sorted order, then looked at again and again.
 //!
 //! A row is taken when its line has ended. A file that becomes shorter is read from its start again; one that was moved away and written anew under the
-//! same name (rotation) is read to its end first, then the new one from its start. What was overwritten between two looks without becoming
+//! same name (rotation) is read to its end first, then the new one from its start. A file that gets another name that the pattern matches goes on where it
+//! was. What was overwritten between two looks without becoming
 //! shorter cannot be noticed. All files are one partition: rows of files that grow side by side may be late to each other, which `lateness` is for.
 
 use super::{Text, blocks::BLOCK_BYTES, chunk_of, named};
@@ -16,7 +17,7 @@ use std::{
     fs::{File, Metadata},
     io::{ErrorKind, Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -55,7 +56,7 @@ enum AtEnd {
 }
 
 impl Followed {
-    fn open(path: PathBuf, text: &Text, base_dir: &std::path::Path) -> Result<Self, ConnectorError> {
+    fn open(path: PathBuf, text: &Text, base_dir: &Path) -> Result<Self, ConnectorError> {
         let found = Found::at(&path, base_dir)?;
         if found.length.is_none() {
             return Err(error::options(
@@ -137,6 +138,12 @@ impl Followed {
         Ok(last)
     }
 
+    fn rename(&mut self, path: PathBuf, base_dir: &Path) {
+        self.origin = path.strip_prefix(base_dir).unwrap_or(&path).to_string_lossy().as_ref().into();
+        self.path = path;
+        self.replaced = false;
+    }
+
     fn end(&mut self) -> Result<Option<Decoded>, ConnectorError> {
         self.decoder.finish()?;
         self.decoder.take()
@@ -197,6 +204,8 @@ impl FollowReader {
                     ));
                 }
                 match Followed::open(path, &self.text, &self.base_dir) {
+                    // Another name of a file that is followed already: it is moved, or linked.
+                    Ok(file) if self.files.iter().any(|f| f.identity == file.identity) => {}
                     Ok(file) => self.files.push(file),
                     // It was there when the folder was listed, and is not any more.
                     Err(e) if e.code == "FIL001" && again => {}
@@ -206,6 +215,15 @@ impl FollowReader {
         }
         self.looked = Some(Instant::now());
         Ok(())
+    }
+
+    /// Where the pattern finds a file that does not have its name any more. We hold it open: nothing else can have its identity.
+    fn moved(&self, identity: Identity) -> Result<Option<PathBuf>, ConnectorError> {
+        if !matches!(self.target, Target::Pattern { .. }) {
+            return Ok(None);
+        }
+        let is_it = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| self::identity(&m) == identity);
+        Ok(self.target.files()?.into_iter().find(is_it))
     }
 
     fn emit(&mut self, decoded: Decoded, origin: &Arc<str>) -> Chunk {
@@ -246,7 +264,17 @@ impl FollowReader {
         if let Some(decoded) = file.decoder.take()? {
             return Ok(Some(Poll::Rows(self.emit(decoded, &origin))));
         }
-        let last = match file.at_end()? {
+        let at_end = file.at_end()?;
+        let (identity, left_its_name) = (file.identity, file.replaced || matches!(at_end, AtEnd::Gone));
+        if left_its_name
+            && !matches!(at_end, AtEnd::ReadAgain)
+            && let Some(path) = self.moved(identity)?
+        {
+            self.files[self.at].rename(path, &self.base_dir);
+            return Ok(None);
+        }
+        let Some(file) = self.files.get_mut(self.at) else { return Ok(None) };
+        let last = match at_end {
             AtEnd::ReadAgain => return Ok(None),
             AtEnd::Restart => {
                 self.quiet = 0;

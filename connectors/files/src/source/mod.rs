@@ -97,8 +97,9 @@ fn locate(config: &SourceConfig) -> Result<Located, ConnectorError> {
         Target::Pattern { .. } if shown.ends_with('*') && !paths.is_empty() => paths.iter().map(PathBuf::as_path).collect(),
         _ => pattern.to_vec(),
     };
-    let format = format::of(&config.options, if target == Target::StandardInput { STANDARD_INPUT } else { &shown }, names)?;
+    // Whether it is there comes first: a folder has no ending to tell a format by.
     let files = paths.iter().map(|path| Found::at(path, &config.base_dir)).collect::<Result<Vec<_>, _>>()?;
+    let format = format::of(&config.options, if target == Target::StandardInput { STANDARD_INPUT } else { &shown }, names)?;
     let compression = Compression::of_option(config.options.text("compression"));
     if matches!(format, Format::Columnar(_)) {
         if target == Target::StandardInput || files.iter().any(|f| f.length.is_none()) {

@@ -1,3 +1,5 @@
+//! Standard output: tables that line up, lines that do not mix, changelogs, and nothing that a terminal would obey.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use arrow::{

@@ -58,7 +58,7 @@ impl RowParser for JsonRows {
 #[inline]
 fn row(cursor: &mut Cursor<'_>, utf8: &mut Utf8Check, out: &mut Output) {
     let start = cursor.at;
-    let mut pending = None;
+    let mut pending = Vec::new();
     cursor.space();
     let blank = cursor.peek() == b'\n';
     let mut read = if blank { Ok(0) } else { value::read_row(&mut out.rows, cursor, &mut pending) };
@@ -77,7 +77,7 @@ fn row(cursor: &mut Cursor<'_>, utf8: &mut Utf8Check, out: &mut Output) {
         out.reject_too_long(bytes as u64, raw);
     } else if let Some(bad) = utf8.bad_in(cursor.buf, start, newline + 1) {
         out.reject_not_utf8(bad - start, raw);
-    } else if let Some((_, misfit)) = pending.filter(|_| read.is_ok()) {
+    } else if let Some((_, misfit)) = pending.into_iter().next().filter(|_| read.is_ok()) {
         out.reject_failed(NAME, &Failure::Misfit(misfit), start, raw);
     } else {
         match read {

@@ -8,11 +8,11 @@ use crate::{
 };
 use arrow::datatypes::TimeUnit;
 
-/// The first value of a row's own members that did not fit, and which member it is. The row goes on to be read, to see whether it is JSON at all, and
-/// since the same key may come again with a value that fits.
-pub(crate) type Pending = Option<(usize, Box<Misfit>)>;
+/// The row's own members whose last value so far did not fit, each once, in the order they came. The row goes on to be read, to see whether it is JSON
+/// at all, and since the same key may come again with a value that fits.
+pub(crate) type Pending = Vec<(usize, Box<Misfit>)>;
 
-/// Reads the object of a whole row, up to its `}`, and returns how many members it gave; the row is not completed. A value that does not fit is left in
+/// Reads the object of a whole row, up to its `}`, and returns how many members it gave; the row is not completed. Values that do not fit are left in
 /// `pending`.
 #[inline]
 pub(super) fn read_row(rows: &mut Rows, cursor: &mut Cursor<'_>, pending: &mut Pending) -> Result<usize, Failure> {
@@ -21,15 +21,16 @@ pub(super) fn read_row(rows: &mut Rows, cursor: &mut Cursor<'_>, pending: &mut P
             rows.members[member].column.truncate(rows.len);
             cursor.at = start;
             cursor.skip_value()?;
-            if pending.as_ref().is_none_or(|(first, _)| *first == member) {
-                *pending = Some((member, misfit));
+            match pending.iter_mut().find(|(other, _)| *other == member) {
+                Some((_, last)) => *last = misfit,
+                None => pending.push((member, misfit)),
             }
             Ok(())
         }
         Some(syntax) => Err(syntax),
         None => {
-            if pending.as_ref().is_some_and(|(first, _)| *first == member) {
-                *pending = None;
+            if !pending.is_empty() {
+                pending.retain(|(other, _)| *other != member);
             }
             Ok(())
         }
@@ -52,6 +53,8 @@ fn read_object(
             Some((found, member, len)) => {
                 slot = found;
                 cursor.at += len;
+                // The line before may have had less space there.
+                cursor.space();
                 member
             }
             None if slot > 0 && cursor.peek() == b'}' => {

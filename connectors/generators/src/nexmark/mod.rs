@@ -21,7 +21,7 @@ use arrow::{
 };
 use model::{Events, Kind};
 use runink_connector_api::{
-    Connector, ConnectorError, ConnectorSpec, OptionKind, OptionSpec, Options, Sink, SinkConfig, Source, SourceConfig,
+    Connector, ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Options, Sink, SinkConfig, Source, SourceConfig,
 };
 use std::{
     ops::Range,
@@ -56,6 +56,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |options| options.get("events").is_some(),
     sink_takes_retractions: false,
+    delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |options| Some(schema_of(kind_of(options))),
     fixed_time: |_| Some("date_time"),
 };

@@ -1,3 +1,5 @@
+//! Nexmark: the same events whatever the range, kind and projection, with the benchmark's skew.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::timeline::Timeline;

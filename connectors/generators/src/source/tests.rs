@@ -1,3 +1,5 @@
+//! Generated sources: shared among workers, cut into epochs, paced, and refused where options are bad.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::{connectors, options::Run, timeline::Timeline};

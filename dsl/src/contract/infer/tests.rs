@@ -1,3 +1,5 @@
+//! Inference: samples of JSON and CSV, and the contracts that are proposed for them.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

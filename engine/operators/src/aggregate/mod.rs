@@ -42,7 +42,8 @@ pub struct AggregateOutput {
     pub batches: Vec<Batch>,
 }
 
-/// Aggregates rows by key, in windows or over all time. Called once per epoch, in order: [`Self::apply`] or [`Self::merge`], then [`Self::close`].
+/// Aggregates rows by key, in windows or over all time. Called once per epoch, in order: [`Self::apply`] or [`Self::merge`], then
+/// [`Self::close`].
 pub struct AggregateOperator {
     grouping: Grouping,
     settings: Settings,
@@ -50,7 +51,7 @@ pub struct AggregateOperator {
 }
 
 enum Shape {
-    Panes(Panes),
+    Panes(Box<Panes>),
     Sessions { gap: i64, sessions: Box<Sessions> },
 }
 
@@ -75,14 +76,15 @@ impl AggregateOperator {
             Some(gap) => Shape::Sessions { gap, sessions: Box::new(Sessions::new(&grouping).map_err(|e| grouping.error(e))?) },
             None => {
                 let cumulates = matches!(grouping.windows, Windows::Cumulating { .. });
-                Shape::Panes(Panes::new(op.ttl_us.filter(|_| op.window.is_none()), cumulates && !settings.changelog))
+                let ttl = op.ttl_us.filter(|_| op.window.is_none());
+                Shape::Panes(Box::new(Panes::new(ttl, cumulates && !settings.changelog)))
             }
         };
         Ok(AggregateOperator { settings, grouping, shape })
     }
 
-    /// Says where time stood when the state that is restored was captured: the epoch's watermark and clock, in µs. Windows that had closed by
-    /// then are not given out again.
+    /// Says where time stood when the state that is restored was captured: the epoch's watermark and clock, in µs. Windows that had closed
+    /// by then are not given out again.
     pub fn resume(&mut self, watermark: i64, clock_us: i64) {
         let reached = self.grouping.watermark(watermark, clock_us);
         match &mut self.shape {
@@ -96,8 +98,8 @@ impl AggregateOperator {
         }
     }
 
-    /// Takes an epoch's rows. `watermark_before` is that of the epoch before, in µs: it decides which rows are late. `clock_us` is the epoch's
-    /// wall clock.
+    /// Takes an epoch's rows. `watermark_before` is that of the epoch before, in µs: it decides which rows are late. `clock_us` is the
+    /// epoch's wall clock.
     ///
     /// # Errors
     /// Where rows do not fit the plan. A row that cannot be placed is rejected.

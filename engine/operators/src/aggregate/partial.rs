@@ -37,8 +37,8 @@ impl PartialAggregate {
         Grouping::new("", op, input, KeyGroups::default()).is_ok_and(|grouping| is_exact(&grouping, op))
     }
 
-    /// The states of an epoch's rows: columns `slice_end_us`, the keys, each call's state; `None` where no row is left. `watermark_before` is that
-    /// of the epoch before, in µs; `clock_us` is the epoch's wall clock.
+    /// The states of an epoch's rows: columns `slice_end_us`, the keys, each call's state; `None` where no row is left. `watermark_before`
+    /// is that of the epoch before, in µs; `clock_us` is the epoch's wall clock.
     ///
     /// # Errors
     /// Where rows do not fit the plan.

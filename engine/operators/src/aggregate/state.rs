@@ -1,8 +1,8 @@
 //! An aggregation's state as a checkpoint sees it: one row per (namespace, key).
 //!
-//! `key_group`, `namespace` (the slice's or session's end in µs, 0 without windows), the keys; then whether the key has rows in the slice and its
-//! accumulators' states; then, where results can be taken back, what was given out for the window that ends there. Names that begin with a
-//! dot are ours, so that they cannot meet a column's.
+//! `key_group`, `namespace` (the slice's or session's end in µs, 0 without windows), the keys; then whether the key has rows in the slice
+//! and its accumulators' states; then, where results can be taken back, what was given out for the window that ends there. Names that begin
+//! with a dot are ours, so that they cannot meet a column's.
 
 use super::{
     AggregateOperator, Shape,

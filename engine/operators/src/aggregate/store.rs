@@ -133,7 +133,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn it_holds_what_a_map_holds(steps in proptest::collection::vec((proptest::collection::btree_set(0..600u32, 1..200), any::<bool>()), 1..20)) {
+        fn it_holds_what_a_map_holds(
+            steps in proptest::collection::vec((proptest::collection::btree_set(0..600u32, 1..200), any::<bool>()), 1..20),
+        ) {
             let mut store = RowStore::new(vec![DataType::Int64]);
             let mut map = BTreeMap::new();
             for (n, (groups, forget)) in steps.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Row stages: filters, projections, expectations and unnesting, one after the other over a batch, without state.
 
 mod expression;
+mod strict;
 mod unnest;
 
 pub use expression::{Expression, RowFailure};
@@ -125,8 +126,7 @@ impl Stage {
                     ExpectAction::Tag(_) => {
                         let flags: ArrayRef = Arc::new(not(&held).map_err(|e| OperatorError::kernel(&self.step, e))?);
                         let columns = batch.rows.columns().iter().cloned().chain([flags]).collect();
-                        let rows =
-                            RecordBatch::try_new(self.schema.clone(), columns).map_err(|e| OperatorError::kernel(&self.step, e))?;
+                        let rows = RecordBatch::try_new(self.schema.clone(), columns).map_err(|e| OperatorError::kernel(&self.step, e))?;
                         self.counts.alerts += broken;
                         Ok(Batch { rows, ..batch })
                     }
@@ -214,7 +214,8 @@ fn null_is_false(values: &BooleanArray) -> BooleanArray {
     }
 }
 
-fn reject_failures(
+/// Rejects the rows on which an expression failed; gives those that are left, and how many were rejected.
+pub(crate) fn reject_failures(
     step: &Arc<str>,
     mut failures: Vec<RowFailure>,
     batch: Batch,

@@ -11,13 +11,7 @@ use arrow::{
 use std::sync::Arc;
 
 /// Unnests a batch; `schema` is that of the result.
-pub(super) fn unnest(
-    batch: &Batch,
-    column: usize,
-    ordinality: bool,
-    keep_empty: bool,
-    schema: &SchemaRef,
-) -> Result<Batch, ArrowError> {
+pub(super) fn unnest(batch: &Batch, column: usize, ordinality: bool, keep_empty: bool, schema: &SchemaRef) -> Result<Batch, ArrowError> {
     let lists = batch
         .rows
         .columns()

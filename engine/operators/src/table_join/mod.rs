@@ -6,20 +6,25 @@ mod table;
 
 pub use table::KeyedTable;
 
-use crate::{Batch, OperatorError, rows::Expression};
+use crate::{
+    Batch, OperatorError, Rejects,
+    rows::{Expression, RowFailure, reject_failures},
+};
 use arrow::{
-    array::{Array, ArrayRef, BooleanArray},
+    array::{Array, ArrayRef, AsArray, BooleanArray},
     buffer::BooleanBuffer,
-    compute::kernels::cmp::eq,
+    compute::{filter_record_batch, kernels::cmp::eq},
     datatypes::SchemaRef,
     record_batch::{RecordBatch, RecordBatchOptions},
 };
+use datafusion_common::DataFusionError;
 use runink_checkpoint::{KeyGroups, StateChanges, StateError, StateTable};
 use runink_planner::{TableJoinKind, TableJoinOp};
+use std::sync::Arc;
 
 /// See the module.
 pub struct TableJoinOperator {
-    step: String,
+    step: Arc<str>,
     kind: TableJoinKind,
     /// Stream columns in the order of the table's key.
     stream_key: Vec<usize>,
@@ -61,15 +66,14 @@ impl TableJoinOperator {
             Some((expr, schema)) => Some((Expression::compile(step, expr, schema)?, schema.clone())),
         };
         Ok(TableJoinOperator {
-            step: step.to_owned(),
+            step: step.into(),
             kind: op.kind,
             extra: op.on.iter().copied().filter(|&(s, t)| !used(s, t)).collect(),
             stream_key,
             condition,
             table_columns: op.table_columns.clone(),
             output: output.clone(),
-            table: KeyedTable::new(table.clone(), op.table_key.clone(), op.ttl_us, groups)
-                .map_err(|e| OperatorError::kernel(step, e))?,
+            table: KeyedTable::new(table.clone(), op.table_key.clone(), op.ttl_us, groups).map_err(|e| OperatorError::kernel(step, e))?,
         })
     }
 
@@ -81,35 +85,67 @@ impl TableJoinOperator {
         self.table.apply(batches, watermark).map_err(|e| OperatorError::kernel(&self.step, e))
     }
 
-    /// Joins stream rows with the table as it is now; `None` where none go on.
+    /// Joins stream rows with the table as it is now; `None` where none go on. A row on which the condition fails is rejected.
     ///
     /// # Errors
-    /// Where a kernel fails.
-    pub fn probe(&mut self, batch: Batch, watermark: i64) -> Result<Option<Batch>, OperatorError> {
+    /// Where a kernel fails without a row to blame.
+    pub fn probe(&mut self, batch: Batch, watermark: i64, rejects: &mut Rejects) -> Result<Option<Batch>, OperatorError> {
         let step = self.step.clone();
-        self.join(batch, watermark).map_err(|e| OperatorError::kernel(&step, e))
+        let kernel = |e| OperatorError::kernel(&step, e);
+        let mut found = self.look_up(&batch, watermark).map_err(kernel)?;
+        let failures = self.apply_condition(&batch, &mut found).map_err(kernel)?;
+        if failures.is_empty() {
+            return self.give(batch, found).map_err(kernel);
+        }
+        let mut good = vec![true; batch.len()];
+        failures.iter().for_each(|f| good[f.row] = false);
+        let found = found.filter(&BooleanArray::from(good)).map_err(|e| kernel(e.into()))?;
+        let (batch, _) = reject_failures(&step, failures, batch, rejects)?;
+        self.give(batch, found).map_err(kernel)
     }
 
-    fn join(&mut self, batch: Batch, watermark: i64) -> Result<Option<Batch>, datafusion_common::DataFusionError> {
+    fn look_up(&mut self, batch: &Batch, watermark: i64) -> Result<Found, DataFusionError> {
         let keys: Vec<ArrayRef> = self.stream_key.iter().map(|&c| batch.rows.column(c).clone()).collect();
         let mut found = self.table.lookup(&keys, watermark)?;
         for &(stream, table) in &self.extra {
             let other = self.table.gather(table, &found)?;
             found.keep(&eq(batch.rows.column(stream), &other)?);
         }
-        if let Some((condition, schema)) = &self.condition {
-            let mut columns = batch.rows.columns().to_vec();
-            for column in 0..schema.fields().len() - columns.len() {
-                columns.push(self.table.gather(column, &found)?);
-            }
-            let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
-            let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
-            let held = condition.evaluate(&rows)?;
-            match held.as_any().downcast_ref::<BooleanArray>() {
-                Some(held) => found.keep(held),
-                None => return Err(datafusion_common::DataFusionError::Internal("a join condition that is not Boolean".into())),
-            }
+        Ok(found)
+    }
+
+    /// Forgets the matches for which the condition is not true. Gives the rows on which it fails.
+    fn apply_condition(&self, batch: &Batch, found: &mut Found) -> Result<Vec<RowFailure>, DataFusionError> {
+        let Some((condition, schema)) = &self.condition else { return Ok(Vec::new()) };
+        let mut columns = batch.rows.columns().to_vec();
+        for column in 0..schema.fields().len() - columns.len() {
+            columns.push(self.table.gather(column, found)?);
         }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
+        let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+        if let Ok(held) = condition.evaluate(&rows) {
+            found.keep(boolean(&held)?);
+            return Ok(Vec::new());
+        }
+        // Rows that met nothing are not asked: the condition is about pairs.
+        let met: Vec<usize> = (0..found.slots.len()).filter(|&row| found.slots.value(row) != 0).collect();
+        let pairs = filter_record_batch(&rows, &found.mask())?;
+        let failures = condition.failures(&pairs);
+        let mut good = vec![true; pairs.num_rows()];
+        failures.iter().for_each(|f| good[f.row] = false);
+        let held = condition.evaluate(&filter_record_batch(&pairs, &BooleanArray::from(good.clone()))?)?;
+        let held = boolean(&held)?;
+        let mut held = held.iter();
+        let mut holds = vec![false; batch.len()];
+        for (&row, _) in met.iter().zip(good).filter(|(_, good)| *good) {
+            holds[row] = held.next().flatten().unwrap_or(false);
+        }
+        found.keep(&BooleanArray::from(holds));
+        let place = |f: RowFailure| RowFailure { row: met[f.row], message: format!("the join's condition: {}", f.message) };
+        Ok(failures.into_iter().map(place).collect())
+    }
+
+    fn give(&self, batch: Batch, found: Found) -> Result<Option<Batch>, DataFusionError> {
         let wanted = match self.kind {
             TableJoinKind::Left => None,
             TableJoinKind::Inner | TableJoinKind::Semi => Some(found.mask()),
@@ -130,6 +166,10 @@ impl TableJoinOperator {
         let rows = RecordBatch::try_new_with_options(self.output.clone(), columns, &options)?;
         Ok(Some(Batch { rows, ..batch }))
     }
+}
+
+fn boolean(held: &ArrayRef) -> Result<&BooleanArray, DataFusionError> {
+    held.as_boolean_opt().ok_or_else(|| DataFusionError::Internal("a join condition that is not Boolean".into()))
 }
 
 /// For each stream row: the table slot it met, if any.

@@ -108,7 +108,8 @@ fn rows_without_a_place_in_time_are_rejected_with_the_reason() {
             "expression: event time is out of the range of windows",
             "expression: event time is out of the range of windows",
             "late: late for Totals: event time 1970-01-01T00:00:09.500Z, the watermark was 1970-01-01T00:00:10Z",
-            "late: late for Totals: event time 1970-01-01T00:00:00Z, the watermark was 1970-01-01T00:00:12.500Z, beyond the allowed lateness of 2.5 s",
+            "late: late for Totals: event time 1970-01-01T00:00:00Z, the watermark was 1970-01-01T00:00:12.500Z, beyond the allowed \
+             lateness of 2.5 s",
         ]
     );
 }
@@ -241,8 +242,8 @@ fn arguments(function: &AggregateUDF) -> Option<Vec<Expr>> {
     })
 }
 
-/// Every function of DataFusion gives the same at the input's end, whether its results were read at every epoch, captured and restored on the
-/// way, or computed in one go.
+/// Every function of DataFusion gives the same at the input's end, whether its results were read at every epoch, captured and restored on
+/// the way, or computed in one go.
 #[test]
 fn all_of_datafusions_functions_keep_their_state() {
     let chunk = |from: i64| {

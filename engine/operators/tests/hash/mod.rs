@@ -40,7 +40,10 @@ fn cells() -> impl Strategy<Value = Cells> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn a_row_hashes_alike_wherever_it_stands(rows in proptest::collection::vec(cells(), 1..40), picks in proptest::collection::vec(any::<prop::sample::Index>(), 1..20)) {
+    fn a_row_hashes_alike_wherever_it_stands(
+        rows in proptest::collection::vec(cells(), 1..40),
+        picks in proptest::collection::vec(any::<prop::sample::Index>(), 1..20),
+    ) {
         let all = columns(&rows);
         let expected = hashes(&all);
         let picks: UInt32Array = picks.iter().map(|p| Some(p.index(rows.len()) as u32)).collect();
@@ -50,7 +53,8 @@ proptest! {
         let sliced: Vec<ArrayRef> = all.iter().map(|c| c.slice(half, rows.len() - half)).collect();
         prop_assert_eq!(hashes(&sliced), expected[half..].to_vec());
         // In other encodings of the same values.
-        let other = [DataType::Int8, DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)), DataType::Float32, DataType::Boolean];
+        let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let other = [DataType::Int8, words, DataType::Float32, DataType::Boolean];
         let encoded: Vec<ArrayRef> = all.iter().zip(&other).map(|(c, t)| cast(c, t).unwrap()).collect();
         prop_assert_eq!(hashes(&encoded), expected.clone());
         // Rows that differ almost never hash alike.
@@ -61,7 +65,8 @@ proptest! {
     }
 }
 
-/// Another hash would move every key to another place in a checkpoint. Written by this very code; `UPDATE_GOLDEN=1` writes it anew, with a new version of the format.
+/// Another hash would move every key to another place in a checkpoint. Written by this very code; `UPDATE_GOLDEN=1` writes it anew, with a
+/// new version of the format.
 #[test]
 fn the_hashes_of_version_1() {
     let one: Vec<Cells> = vec![

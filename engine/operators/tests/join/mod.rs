@@ -1,10 +1,11 @@
 //! The stream-to-table join against a map.
 
 use arrow::{array::*, datatypes::*};
-use datafusion_expr::col;
+use datafusion_expr::{col, lit};
 use proptest::prelude::*;
 use runink_checkpoint::{KeyGroups, StateChanges, StateTable, TableReplica};
-use runink_operators::{Batch, hash::key_hashes, table_join::TableJoinOperator};
+use runink_connector_api::{Positions, RejectReason};
+use runink_operators::{Batch, Origin, Rejects, hash::key_hashes, table_join::TableJoinOperator};
 use runink_planner::{TableJoinKind, TableJoinOp};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -119,7 +120,7 @@ fn run(case: &Case) {
             let rows = batch(TABLE, &own.iter().map(|(_, c)| c.clone()).collect::<Vec<_>>());
             operator.apply_table(vec![Batch { rows, diffs: Some(diffs), origin: None }], watermark).unwrap();
             let stream: Vec<_> = epoch.stream.iter().filter(|c| worker_of(c, count) == number).cloned().collect();
-            if let Some(out) = operator.probe(Batch::of(batch(STREAM, &stream)), watermark).unwrap() {
+            if let Some(out) = operator.probe(Batch::of(batch(STREAM, &stream)), watermark, &mut Rejects::default()).unwrap() {
                 found.extend(rows_of(&out.rows));
             }
             if epoch.restore.is_some() {
@@ -180,5 +181,40 @@ proptest! {
     #[test]
     fn stream_rows_meet_the_tables_rows_of_their_key(case in any_case()) {
         run(&case);
+    }
+}
+
+#[test]
+fn a_row_on_which_the_condition_fails_is_rejected_and_the_others_are_joined() {
+    let row = |n: i64, v: i64| (Some(n), Some("x".to_owned()), Some(v));
+    for (kind, expected) in [
+        (TableJoinKind::Inner, vec![5]),
+        (TableJoinKind::Left, vec![5, 0, 20]),
+        (TableJoinKind::Semi, vec![5]),
+        (TableJoinKind::Anti, vec![0, 20]),
+    ] {
+        let both: Vec<Field> = schema(STREAM).fields().iter().chain(schema(TABLE).fields()).map(|f| f.as_ref().clone()).collect();
+        let op = TableJoinOp {
+            kind,
+            on: vec![(0, 0), (1, 1)],
+            condition: Some(((col("w") / col("v")).gt(lit(1i64)), Arc::new(Schema::new(both.clone())))),
+            table_columns: vec![],
+            table_key: vec![0, 1],
+            broadcast: false,
+            ttl_us: None,
+        };
+        let mut join =
+            TableJoinOperator::new("join", &op, &schema(STREAM), &schema(TABLE), &schema(STREAM), KeyGroups::new(GROUPS)).unwrap();
+        join.apply_table(vec![Batch::of(batch(TABLE, &[row(1, 12), row(2, 12)]))], 0).unwrap();
+        // By zero where there is a match (1), by zero where there is none (3): only a pair can fail.
+        let stream = batch(STREAM, &[row(1, 5), row(1, 0), row(3, 0), row(2, 20), row(2, 0)]);
+        let origin = Origin { source: "s".into(), place: "f".into(), positions: Positions::From(10) };
+        let mut rejects = Rejects::default();
+        let out = join.probe(Batch { rows: stream, diffs: None, origin: Some(origin) }, 0, &mut rejects).unwrap().unwrap();
+        let column = |b: &RecordBatch| b.column(2).as_primitive::<Int64Type>().values().to_vec();
+        assert_eq!(column(&out.rows), expected, "{kind:?}");
+        let rejected: Vec<_> = rejects.rows().iter().map(|r| (r.reason, r.position, r.message.as_str())).collect();
+        let message = "the join's condition: Divide by zero error";
+        assert_eq!(rejected, [(RejectReason::Expression, Some(11), message), (RejectReason::Expression, Some(14), message)]);
     }
 }

@@ -1,8 +1,8 @@
 //! An aggregation as the semantics say it, computed from scratch over all rows so far at every epoch. Slow, plain, and without any of the
 //! operator's ideas: no slices, no accumulators, no vectors.
 //!
-//! At the end of every epoch a view is computed: the windows' results that are to be seen then. What an epoch gives is the difference between
-//! its view and the one before; windows that no row can reach any more are frozen.
+//! At the end of every epoch a view is computed: the windows' results that are to be seen then. What an epoch gives is the difference
+//! between its view and the one before; windows that no row can reach any more are frozen.
 
 pub mod calls;
 

@@ -1,5 +1,7 @@
 //! Row stages against plain loops.
 
+mod failing;
+
 use arrow::{array::*, datatypes::*};
 use datafusion_expr::{Expr, col, lit};
 use proptest::prelude::*;

@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &Explain, screen: &Screen) -> Exit {
 
 fn explain(arguments: &Explain, screen: &Screen) -> Result<(), Exit> {
     let picked = planned::pick(&arguments.pick, screen)?;
-    let (registry, variables) = (registry(), planned::variables(&[], false));
+    let (registry, variables) = (registry(), planned::variables(&arguments.pick.set, false));
     let mut plans = Vec::new();
     for scenario in &picked.scenarios {
         plans.push(planned::plan(&picked, scenario, &registry, &variables, screen)?);

@@ -11,7 +11,12 @@ use crate::{
     summary,
 };
 use runink_engine::{Drain, Ending, EngineError, GroupConfig, ScenarioHandle, ScenarioSpec, WorkerGroup};
-use std::{thread, time::{Duration, Instant}};
+use runink_files::NOBODY_READS;
+use runink_planner::Op;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// How often progress is shown and Ctrl-C is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -21,12 +26,9 @@ pub(crate) fn run(arguments: &Run, screen: &Screen) -> Exit {
 }
 
 fn start(arguments: &Run, screen: &Screen) -> Result<Exit, Exit> {
-    let fail = |error: &EngineError| {
-        screen.error(&error.to_string(), error.hint().as_deref());
-        Exit::from(error.who())
-    };
+    let fail = |error: &EngineError| failed(error, screen);
     let picked = planned::pick(&arguments.pick, screen)?;
-    let (registry, variables) = (registry(), planned::variables(&arguments.set, false));
+    let (registry, variables) = (registry(), planned::variables(&arguments.pick.set, false));
     let base_dir = picked.loaded.folder_of(picked.file);
     let mut specs = Vec::new();
     for scenario in &picked.scenarios {
@@ -44,46 +46,78 @@ fn start(arguments: &Run, screen: &Screen) -> Result<Exit, Exit> {
     let group = WorkerGroup::start(GroupConfig { workers }).map_err(|e| fail(&e))?;
     let mut running = Vec::new();
     for (title, spec) in specs {
-        running.push((title, group.create(spec).map_err(|e| fail(&e))?));
+        let only_shown = spec.plan.nodes.iter().all(|n| !matches!(&n.op, Op::Sink(sink) if sink.connector != "stdout"));
+        let keeps_rejects = spec.plan.nodes.iter().any(|n| matches!(n.op, Op::Rejected));
+        running.push(Running { title, only_shown, keeps_rejects, handle: group.create(spec).map_err(|e| fail(&e))? });
     }
     let mut progress = Progress::new(arguments.output, screen, shows_rows);
-    watch(&running, arguments, &mut progress);
-    progress.end();
     let mut exit = Exit::Done;
-    for (title, handle) in running {
-        let rejects = handle.rejects_shown();
-        match handle.wait() {
-            Ok(outcome) => {
-                if outcome.ending == Ending::Stopped && interrupt::asked() {
-                    exit = exit.and(Exit::Interrupted);
-                }
-                match arguments.output {
-                    Output::Json => screen.err(&summary::json(&title, &outcome, &rejects, started.elapsed())),
-                    Output::Text if screen.err_is_terminal() => {
-                        screen.err(&summary::text(&title, &outcome, &rejects, started.elapsed(), screen.err_color()));
-                    }
-                    Output::Text => {}
-                }
-            }
-            Err(error) => exit = exit.and(fail(&error)),
+    let mut stopping = false;
+    while let Some(first) = running.first() {
+        first.handle.wait_for(LOOK_EVERY);
+        if interrupt::asked() && !stopping {
+            stopping = true;
+            let drain = if arguments.drain { Drain::Yes } else { Drain::No };
+            running.iter().for_each(|r| r.handle.stop(drain));
+        }
+        progress.show(running.iter().map(|r| (r.title.as_str(), r.handle.metrics())));
+        // Each is told of when it ends: others may go on for ever.
+        let (ended, others): (Vec<_>, Vec<_>) = running.into_iter().partition(|r| r.handle.has_ended());
+        running = others;
+        if running.is_empty() {
+            progress.end();
+        }
+        for one in ended {
+            progress.aside(|| exit = exit.and(one.report(arguments.output, screen, started.elapsed())));
         }
     }
     match group.shutdown() {
         Ok(()) => Ok(exit),
-        Err(error) => Err(fail(&error)),
+        Err(error) => Err(failed(&error, screen)),
     }
 }
 
-fn watch(running: &[(String, ScenarioHandle)], arguments: &Run, progress: &mut Progress) {
-    let mut stopping = false;
-    for (_, handle) in running {
-        while !handle.wait_for(LOOK_EVERY) {
-            if interrupt::asked() && !stopping {
-                stopping = true;
-                let drain = if arguments.drain { Drain::Yes } else { Drain::No };
-                running.iter().for_each(|(_, handle)| handle.stop(drain));
+fn failed(error: &EngineError, screen: &Screen) -> Exit {
+    screen.error(&error.to_string(), error.hint().as_deref());
+    Exit::from(error.who())
+}
+
+/// One scenario on the workers.
+struct Running {
+    title: String,
+    /// Standard output is all that it writes to.
+    only_shown: bool,
+    /// A sink has its rejected rows.
+    keeps_rejects: bool,
+    handle: ScenarioHandle,
+}
+
+impl Running {
+    /// Says how it ended.
+    fn report(self, output: Output, screen: &Screen, elapsed: Duration) -> Exit {
+        let rejects = self.handle.rejects_shown();
+        match self.handle.wait() {
+            Ok(outcome) => {
+                match output {
+                    Output::Json => screen.err(&summary::json(&self.title, &outcome, &rejects, elapsed)),
+                    Output::Text if screen.err_is_terminal() => {
+                        screen.err(&summary::text(&self.title, &outcome, &rejects, elapsed, screen.err_color()));
+                    }
+                    Output::Text if self.keeps_rejects => {}
+                    Output::Text => {
+                        if let Some(message) = summary::lost_rejects(&self.title, &outcome, &rejects) {
+                            screen.warning(
+                                &message,
+                                "write them out: `@sink(name=Rejected, type=file, path=\"rejected.jsonl\", from=rejected)`",
+                            );
+                        }
+                    }
+                }
+                if outcome.ending == Ending::Stopped && interrupt::asked() { Exit::Interrupted } else { Exit::Done }
             }
-            progress.show(running.iter().map(|(title, handle)| (title.as_str(), handle.metrics())));
+            // `runi run … | head`: the reader has what it wanted, and nothing else was to be written.
+            Err(error) if error.code() == NOBODY_READS && self.only_shown => Exit::Done,
+            Err(error) => failed(&error, screen),
         }
     }
 }

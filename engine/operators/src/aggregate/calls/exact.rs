@@ -131,7 +131,8 @@ macro_rules! plain {
         }
     )* };
 }
-plain!(Int64Type: i64, UInt64Type: u64, DurationSecondType: i64, DurationMillisecondType: i64, DurationMicrosecondType: i64, DurationNanosecondType: i64);
+plain!(Int64Type: i64, UInt64Type: u64, DurationSecondType: i64, DurationMillisecondType: i64);
+plain!(DurationMicrosecondType: i64, DurationNanosecondType: i64);
 
 fn fits<T: DecimalType>(value: T::Native, output: &DataType) -> Option<T::Native> {
     let (precision, scale) = match *output {

@@ -1,16 +1,11 @@
 //! Keys of any length: up to 16 bytes of fixed width, and a text. A short text lies beside them; a long one's bytes lie in one buffer.
 
+use super::{
+    NOT_FOUND,
+    table::{IdTable, Place},
+};
 use crate::hash::short_word;
-use hashbrown::HashTable;
 use std::{mem::size_of, ops::Range};
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// The hash's lower half: tells nearly all other keys apart without a look at them.
-    hash: u32,
-    id: u32,
-    nulls: u16,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot {
@@ -18,8 +13,8 @@ struct Slot {
     text: View,
 }
 
-/// A text: its length in the lowest 32 bits; then all of its bytes if there are at most [`View::INLINE`], else its first four and, in the upper
-/// half, where it begins in the buffer.
+/// A text: its length in the lowest 32 bits; then all of its bytes if there are at most [`View::INLINE`], else its first four and, in the
+/// upper half, where it begins in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct View(u128);
 
@@ -64,7 +59,7 @@ impl View {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct BytesKeys {
-    table: HashTable<Entry>,
+    table: IdTable,
     /// By number.
     slots: Vec<Slot>,
     nulls: Vec<u16>,
@@ -74,6 +69,9 @@ pub(super) struct BytesKeys {
     dead: usize,
     free: Vec<u32>,
 }
+
+/// So many keys are looked up at the same time.
+const AT_ONCE: usize = 32;
 
 /// The buffer is rewritten when it has this many bytes and more than half of them are of removed keys.
 const REWRITE_MIN_BYTES: usize = 64 * 1024;
@@ -99,20 +97,18 @@ impl BytesKeys {
     }
 
     #[inline]
-    fn find(&self, hash: u64, fixed: u128, nulls: u16, text: &[u8]) -> Option<u32> {
-        let view = View::of(text);
-        let found = if view.is_inline() {
-            let slot = Slot { fixed, text: view };
-            self.table.find(hash, |e| e.hash == hash as u32 && e.nulls == nulls && self.slots[e.id as usize] == slot)
-        } else {
-            self.table.find(hash, |e| {
-                e.hash == hash as u32 && e.nulls == nulls && {
-                    let slot = &self.slots[e.id as usize];
-                    slot.fixed == fixed && slot.text.0 as u64 == view.0 as u64 && long(&self.data, slot.text) == text
-                }
-            })
+    fn is(&self, id: u32, key: &Slot, nulls: u16, text: &[u8]) -> bool {
+        let slot = &self.slots[id as usize];
+        let same = match key.text.is_inline() {
+            true => slot == key,
+            false => slot.fixed == key.fixed && slot.text.0 as u64 == key.text.0 as u64 && long(&self.data, slot.text) == text,
         };
-        found.map(|e| e.id)
+        same && self.nulls[id as usize] == nulls
+    }
+
+    fn find(&self, hash: u64, fixed: u128, nulls: u16, text: &[u8]) -> Option<u32> {
+        let key = Slot { fixed, text: View::of(text) };
+        self.table.find(hash, |id| self.is(id, &key, nulls, text))
     }
 
     /// The numbers of rows' keys, appended.
@@ -125,14 +121,25 @@ impl BytesKeys {
         text: impl Fn(usize) -> &'t [u8],
         ids: &mut Vec<u32>,
     ) {
-        ids.extend(range.map(|row| {
-            let fixed = fixed.get(row).copied().unwrap_or(0);
-            let mask = nulls.get(row).copied().unwrap_or(0);
-            self.intern(hashes[row], fixed, mask, text(row))
-        }));
+        ids.reserve(range.len());
+        for first in range.clone().step_by(AT_ONCE) {
+            let rows = first..range.end.min(first + AT_ONCE);
+            let mut heads = [Place::default(); AT_ONCE];
+            for (head, &hash) in heads.iter_mut().zip(&hashes[rows.clone()]) {
+                *head = self.table.head(hash);
+            }
+            for (row, head) in rows.zip(heads) {
+                let (hash, text, mask) = (hashes[row], text(row), nulls.get(row).copied().unwrap_or(0));
+                let key = Slot { fixed: fixed.get(row).copied().unwrap_or(0), text: View::of(text) };
+                let id = match head.id(hash) {
+                    Some(id) if self.is(id, &key, mask, text) => id,
+                    _ => self.intern(hash, key.fixed, mask, text),
+                };
+                ids.push(id);
+            }
+        }
     }
 
-    #[inline]
     fn intern(&mut self, hash: u64, fixed: u128, nulls: u16, text: &[u8]) -> u32 {
         match self.find(hash, fixed, nulls, text) {
             Some(id) => id,
@@ -140,7 +147,6 @@ impl BytesKeys {
         }
     }
 
-    #[cold]
     fn add(&mut self, hash: u64, fixed: u128, nulls: u16, text: &[u8]) -> u32 {
         let mut view = View::of(text);
         if !view.is_inline() {
@@ -161,8 +167,7 @@ impl BytesKeys {
                 (self.slots.len() - 1) as u32
             }
         };
-        let hashes = &self.hashes;
-        self.table.insert_unique(hash, Entry { hash: hash as u32, id, nulls }, |e| hashes[e.id as usize]);
+        self.table.insert(id, &self.hashes);
         id
     }
 
@@ -176,13 +181,14 @@ impl BytesKeys {
     pub(super) fn find_from(&self, other: &Self, of: &[u32], ids: &mut Vec<u32>) {
         ids.extend(of.iter().map(|&id| {
             let (fixed, nulls) = other.fixed(id);
-            other.with_text(id, |text| self.find(other.hash(id), fixed, nulls, text)).unwrap_or(super::NOT_FOUND)
+            other.with_text(id, |text| self.find(other.hash(id), fixed, nulls, text)).unwrap_or(NOT_FOUND)
         }));
     }
 
     pub(super) fn remove(&mut self, id: u32) {
-        let Ok(entry) = self.table.find_entry(self.hashes[id as usize], |e| e.id == id) else { return };
-        entry.remove();
+        if !self.table.remove(id, &self.hashes) {
+            return;
+        }
         self.free.push(id);
         let text = self.slots[id as usize].text;
         self.dead += if text.is_inline() { 0 } else { text.length() };
@@ -193,8 +199,9 @@ impl BytesKeys {
 
     fn rewrite(&mut self) {
         let mut data = Vec::with_capacity(self.data.len() - self.dead);
-        for entry in &self.table {
-            let text = &mut self.slots[entry.id as usize].text;
+        let free: std::collections::HashSet<u32, ahash::RandomState> = self.free.iter().copied().collect();
+        for id in (0..self.slots.len() as u32).filter(|id| !free.contains(id)) {
+            let text = &mut self.slots[id as usize].text;
             if !text.is_inline() {
                 let start = data.len();
                 data.extend_from_slice(long(&self.data, *text));
@@ -206,7 +213,7 @@ impl BytesKeys {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.table.allocation_size() + self.slots.capacity() * (size_of::<Slot>() + 10) + self.data.capacity()
+        self.table.bytes() + self.slots.capacity() * (size_of::<Slot>() + 10) + self.data.capacity()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Keys of a fixed width, held in the hash table itself.
 
+use super::NOT_FOUND;
 use hashbrown::HashTable;
 use std::{mem::size_of, ops::Range};
 
@@ -73,8 +74,8 @@ impl<W: Copy + Eq> FixedKeys<W> {
         id
     }
 
+    /// The numbers of rows' keys, appended.
     pub(super) fn intern(&mut self, words: &[W], nulls: &[u16], hashes: &[u64], range: Range<usize>, ids: &mut Vec<u32>) {
-        ids.reserve(range.len());
         let rows = words[range.clone()].iter().zip(&hashes[range.clone()]);
         if nulls.is_empty() {
             ids.extend(rows.map(|(&word, &hash)| self.find_or_add(hash, word, 0)));
@@ -93,7 +94,7 @@ impl<W: Copy + Eq> FixedKeys<W> {
     pub(super) fn find_from(&self, other: &Self, of: &[u32], ids: &mut Vec<u32>) {
         ids.extend(of.iter().map(|&id| {
             let (word, nulls) = other.key(id);
-            self.find(other.hash(id), word, nulls).unwrap_or(super::NOT_FOUND)
+            self.find(other.hash(id), word, nulls).unwrap_or(NOT_FOUND)
         }));
     }
 

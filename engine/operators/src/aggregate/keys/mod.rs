@@ -6,6 +6,7 @@
 mod bytes;
 mod columns;
 mod fixed;
+mod table;
 
 use crate::hash::{key_hashes, no_key};
 use arrow::{

@@ -1,3 +1,5 @@
+//! Keys: every kind of column finds the group that a plain map finds.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use arrow::{
@@ -11,7 +13,7 @@ use std::collections::HashMap;
 fn columns(kinds: &[u8], rows: &[(u8, u8)]) -> Vec<ArrayRef> {
     let value = |i: usize, row: &(u8, u8)| {
         let v = (row.0 >> (i % 4)) & 3;
-        (v != 3 || row.1 % 3 == 0).then_some(v)
+        (v != 3 || row.1.is_multiple_of(3)).then_some(v)
     };
     let column = |(i, kind): (usize, &u8)| -> ArrayRef {
         let values = rows.iter().map(|r| value(i, r));
@@ -71,7 +73,8 @@ proptest! {
             other.intern_from(&table, &reversed[..reversed.len() / 2], &mut there);
             prop_assert_eq!(there, (0..reversed.len() as u32 / 2).collect::<Vec<_>>());
             other.find_from(&table, &reversed, &mut found);
-            let expected_there: Vec<u32> = (0..reversed.len() as u32).map(|i| if i < reversed.len() as u32 / 2 { i } else { NOT_FOUND }).collect();
+            let half = reversed.len() as u32 / 2;
+            let expected_there: Vec<u32> = (0..reversed.len() as u32).map(|i| if i < half { i } else { NOT_FOUND }).collect();
             prop_assert_eq!(found, expected_there);
             // Numbers of removed keys are given out again.
             let highest = table.bound();

@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// See the module. Panes by the end of their slice.
 pub(super) struct Panes {
     pub(super) panes: BTreeMap<i64, Pane>,
-    /// A closed window's pane becomes part of the next one's: each window is a pane as it closes. For cumulating windows that do not correct
-    /// themselves, where windows would else be put together from more and more slices.
+    /// A closed window's pane becomes part of the next one's: each window is a pane as it closes. For cumulating windows that do not
+    /// correct themselves, where windows would else be put together from more and more slices.
     folds: bool,
     /// All windows that end until then have closed.
     pub(super) closed_to: i64,

@@ -1,7 +1,8 @@
 //! Sessions: windows that rows of a key make, each reaching a gap beyond its last row. Sessions that overlap are one.
 //!
-//! The rows of an epoch are placed together, by key and time, before any is aggregated: so the result does not depend on how they were
-//! cut into batches, nor on their order. A row is late if the session that it ends up in had closed (and its lateness had passed) before the epoch.
+//! The rows of an epoch are placed together, by key and time, before any is aggregated: so the result does not depend on how they were cut
+//! into batches, nor on their order. A row is late if the session that it ends up in had closed (and its lateness had passed) before the
+//! epoch.
 
 mod give;
 

@@ -95,11 +95,8 @@ impl SideRows {
             return None;
         }
         let mut moved = vec![NONE; self.slots.len()];
-        let mut next = 0;
-        for (at, _) in self.slots.iter().enumerate().filter(|(_, slot)| slot.flags & ALIVE != 0) {
-            moved[at] = next;
-            next += 1;
-        }
+        let in_use = (0..self.slots.len()).filter(|&at| self.slots[at].flags & ALIVE != 0);
+        in_use.enumerate().for_each(|(next, at)| moved[at] = next as u32);
         let to = |slot: u32| if slot == NONE { NONE } else { moved[slot as usize] };
         let kept = |at: &usize| moved[*at] != NONE;
         self.counts = (0..self.counts.len()).filter(kept).map(|at| self.counts[at]).collect();
