@@ -69,4 +69,3 @@ pub enum StateError {
     #[error("state could not be read: {0}")]
     Operator(String),
 }
-

@@ -275,12 +275,25 @@ pub struct WindowSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[allow(missing_docs)]
 pub enum WindowShape {
-    Tumbling { size: i64, offset: i64 },
+    Tumbling {
+        size: i64,
+        offset: i64,
+    },
     /// `slide <= size`.
-    Hopping { size: i64, slide: i64, offset: i64 },
-    Session { gap: i64 },
+    Hopping {
+        size: i64,
+        slide: i64,
+        offset: i64,
+    },
+    Session {
+        gap: i64,
+    },
     /// `step` divides `size`.
-    Cumulating { size: i64, step: i64, offset: i64 },
+    Cumulating {
+        size: i64,
+        step: i64,
+        offset: i64,
+    },
 }
 
 /// When results go out.

@@ -19,7 +19,9 @@ mod stdout;
 pub use sink::remove_incomplete;
 pub use stdout::NOBODY_READS;
 
-use runink_connector_api::{Connector, ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Sink, SinkConfig, Source, SourceConfig};
+use runink_connector_api::{
+    Connector, ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Sink, SinkConfig, Source, SourceConfig,
+};
 use std::sync::Arc;
 
 /// The connectors of this crate.

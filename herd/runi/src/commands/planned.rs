@@ -57,7 +57,10 @@ pub(crate) fn pick(pick: &Pick, screen: &Screen) -> Result<Picked, Exit> {
     if scenarios.is_empty() {
         let (message, hint) = match &pick.scenario {
             Some(title) => (format!("RUN007: `{}` has no scenario `{title}`", pick.file.display()), format!("it has {titles}")),
-            None => (format!("RUN008: `{}` has no scenario", pick.file.display()), "a scenario starts with `Scenario: …` below a `Feature: …`".into()),
+            None => (
+                format!("RUN008: `{}` has no scenario", pick.file.display()),
+                "a scenario starts with `Scenario: …` below a `Feature: …`".into(),
+            ),
         };
         screen.error(&message, Some(&hint));
         return Err(Exit::Findings);
