@@ -43,12 +43,12 @@ codes! {
     REJECTED_INPUT = "PLN035", "a step reads `rejected`", "send it to a sink with `from=rejected`";
     AGGREGATE_MISSING = "PLN040", "an output of `aggregate` has no aggregate in it", "use a function such as `sum`, or add it to `by`";
     NOT_GROUPED = "PLN041", "a column is neither a key nor inside an aggregate", "add it to `by`, or aggregate it";
-    WINDOW_TIME = "PLN042", "a window on event time, and the stream has none", "give the source `time=`, or write `on processing time`";
+    WINDOW_TIME = "PLN042", "a window or a join on event time, and a stream has none", "give the source `time=`, or write `on processing time`";
     WINDOW_COLUMN = "PLN043", "a window is `on` a column that is not the stream's event time", "use the event-time column";
     WINDOW_LENGTH = "PLN044", "the lengths of a window do not fit", "change them as the message says";
-    EMIT = "PLN045", "`emit`, `allowed lateness` or `keep` do not fit the aggregate", "change them as the message says";
-    NOT_A_TABLE = "PLN050", "the other input of a join is not a table", "give its source `key=`";
-    JOIN_KEY = "PLN051", "the condition of a join does not cover the table's key", "compare every key column with `=`";
+    EMIT = "PLN045", "`emit`, `allowed lateness` or `keep` do not fit the rest of the line", "change them as the message says";
+    JOIN_BOUND = "PLN050", "the way in which time bounds a join does not fit its inputs", "change it as the message says";
+    JOIN_KEY = "PLN051", "the condition of a join compares no key, or not the whole key of the table", "compare every key column with `=`";
     JOIN_ALIAS = "PLN053", "two inputs of a join have one name", "name one of them with `as`";
     JOIN_STREAM = "PLN054", "the stream side of a join takes rows back", "join before the aggregate, or emit on close";
     SINK_KEY = "PLN060", "a sink's key column does not exist", "correct the name";

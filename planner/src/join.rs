@@ -73,6 +73,26 @@ pub enum JoinBound {
     },
 }
 
+impl JoinBound {
+    /// The event times of left and right, where they count.
+    pub fn times(&self) -> Option<&[EventTime; 2]> {
+        match self {
+            JoinBound::Window { times, .. } => times.as_ref(),
+            JoinBound::Within { times, .. } | JoinBound::AsOf { times } => Some(times),
+            JoinBound::Unbounded { .. } => None,
+        }
+    }
+
+    /// See [`Self::times`].
+    pub(crate) fn times_mut(&mut self) -> Option<&mut [EventTime; 2]> {
+        match self {
+            JoinBound::Window { times, .. } => times.as_mut(),
+            JoinBound::Within { times, .. } | JoinBound::AsOf { times } => Some(times),
+            JoinBound::Unbounded { .. } => None,
+        }
+    }
+}
+
 impl StreamJoinKind {
     /// Whether right columns come out.
     pub fn has_right_columns(self) -> bool {

@@ -3,7 +3,7 @@
 //! Lowering has made sure that the plan means what the text says. Here it is asked whether that can work: whether state has a bound, whether
 //! windows ever close, whether a sink can take what it gets.
 
-use crate::{AggregateOp, EmitMode, Node, NodeId, Op, Plan, SinkOp, StateBound, StreamKind, TableJoinOp, WindowShape};
+use crate::{AggregateOp, EmitMode, JoinBound, Node, NodeId, Op, Plan, SinkOp, StateBound, StreamJoinOp, StreamKind, TableJoinOp, WindowShape};
 use arrow::datatypes::DataType;
 use runink_connector_api::ConnectorSpec;
 use runink_dsl::{CodeEntry, Diagnostic, FileId, ast::Span};
@@ -22,6 +22,7 @@ const TIME_TYPE: &str = "PLN207";
 const NEVER_EMITS: &str = "PLN208";
 const WINDOW_SIZES: &str = "PLN209";
 const TOO_MANY_WINDOWS: &str = "PLN210";
+const UNBOUNDED_ROWS: &str = "PLN211";
 
 /// The codes of this module, for the catalogue.
 pub(crate) const CODES: &[CodeEntry] = &[
@@ -67,6 +68,11 @@ pub(crate) const CODES: &[CodeEntry] = &[
         meaning: "a row falls into too many windows",
         remedy: "use a longer slide or step, or a shorter window",
     },
+    CodeEntry {
+        code: UNBOUNDED_ROWS,
+        meaning: "a join keeps every row of streams that never end",
+        remedy: "say how far apart in time rows can meet, or add `keep state for …` or `keep for ever`",
+    },
 ];
 
 /// Functions whose state grows with every value they see.
@@ -83,6 +89,7 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
         match &node.op {
             Op::Aggregate(op) => findings.aggregate(node, op),
             Op::TableJoin(op) => findings.table_join(node, op),
+            Op::StreamJoin(op) => findings.stream_join(node, op),
             Op::Sink(op) => findings.sink(node, op, connectors),
             Op::Source(_) | Op::Rows(_) | Op::Union | Op::Rejected | Op::Output => {}
         }
@@ -119,7 +126,7 @@ impl Findings<'_> {
         if let Some(window) = &op.window {
             self.window_sizes(node, window.shape);
             if window.time.is_some() {
-                self.watermark(node);
+                self.watermark(node, "the windows", "close");
             }
             return;
         }
@@ -146,12 +153,12 @@ impl Findings<'_> {
     }
 
     /// A window on event time closes only where every source that holds its watermark has an event time, or ends.
-    fn watermark(&mut self, node: &Node) {
+    fn watermark(&mut self, node: &Node, what: &str, never: &str) {
         let timeless = |&&id: &&NodeId| self.plan.node(id).time.is_none() && !self.plan.node(id).bounded;
         let holder = node.watermark_of.iter().find(timeless).map(|&id| self.plan.node(id).name.clone());
         let message = match (holder, node.watermark_of.is_empty() && !node.bounded) {
-            (Some(source), _) => format!("the windows of `{}` would never close: `{source}` has no event time and never ends", node.name),
-            (None, true) => format!("the windows of `{}` would never close: none of its sources has an event time", node.name),
+            (Some(source), _) => format!("{what} of `{}` would never {never}: `{source}` has no event time and never ends", node.name),
+            (None, true) => format!("{what} of `{}` would never {never}: none of its sources has an event time", node.name),
             (None, false) => return,
         };
         let hint = "give the source an event time (`time=`, or `event time` in its contract), or use `on processing time`";
@@ -197,6 +204,29 @@ impl Findings<'_> {
             format!("the state of `{}` has no bound: it keeps every {} of `{}`", node.name, names(table, &op.table_key), table.name);
         let hint = "say how long a row of the table is kept after its last change (`keep state for 30d`), or say `keep for ever`";
         self.add(node, UNBOUNDED_TABLE, message, "one row for each key, for ever", hint.into());
+    }
+
+    fn stream_join(&mut self, node: &Node, op: &StreamJoinOp) {
+        if op.bound.times().is_some() {
+            self.watermark(node, "rows", "go");
+        }
+        let Some(right) = self.input(node, 1) else { return };
+        match (&op.bound, &node.state) {
+            (JoinBound::AsOf { .. }, StateBound::PerKey { ttl_us: None }) if !right.bounded => {
+                let columns: Vec<usize> = op.on.iter().map(|on| on.1).collect();
+                let message =
+                    format!("the state of `{}` has no bound: it keeps the newest row of every {} of `{}`", node.name, names(right, &columns), right.name);
+                self.add(node, UNBOUNDED_TABLE, message, "one row for each key, for ever", "say `keep for ever` if there are few keys".into());
+            }
+            (JoinBound::Unbounded { .. }, StateBound::Rows { lifetime_us: None }) if !node.bounded => {
+                let left = self.input(node, 0).map(|n| n.name.clone()).unwrap_or_default();
+                let message = format!("the state of `{}` has no bound: it keeps every row of `{left}` and `{}`", node.name, right.name);
+                let hint = "say when rows can meet (`within 10m`, or `in tumbling(1m)`), or how long they are kept (`keep state for 1d`), or say `keep \
+                            for ever`; if the other input is a table, give its source `key=<column>`";
+                self.add(node, UNBOUNDED_ROWS, message, "all rows, for ever", hint.into());
+            }
+            _ => {}
+        }
     }
 
     fn sink(&mut self, node: &Node, op: &SinkOp, connectors: &[&'static ConnectorSpec]) {

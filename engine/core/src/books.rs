@@ -21,7 +21,7 @@ pub(crate) enum Side {
         /// Its rows go outside the step.
         leaves: bool,
     },
-    /// It prepares the table of the step's join: its rows are held, only those that it turns away count.
+    /// It prepares the table or the right rows of the step's join: only those that it turns away count.
     Table,
 }
 
@@ -29,15 +29,15 @@ pub(crate) enum Side {
 fn steps_of(node: &Node) -> Vec<&str> {
     match &node.op {
         Op::Rows(stages) => stages.chunk_by(|a, b| a.step == b.step).map(|run| run[0].step.as_str()).collect(),
-        Op::Aggregate(_) | Op::TableJoin(_) => vec![&node.name],
+        Op::Aggregate(_) | Op::TableJoin(_) | Op::StreamJoin(_) => vec![&node.name],
         Op::Source(_) | Op::Union | Op::Rejected | Op::Output | Op::Sink(_) => Vec::new(),
     }
 }
 
-/// The inputs whose rows go through: a join's table does not.
+/// The inputs whose rows go through: a join's table does not, and the right rows of a join of streams are counted where they come to it.
 fn through(node: &Node) -> &[NodeId] {
     match &node.op {
-        Op::TableJoin(_) => node.inputs.get(..1).unwrap_or_default(),
+        Op::TableJoin(_) | Op::StreamJoin(_) => node.inputs.get(..1).unwrap_or_default(),
         _ => &node.inputs,
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn of(plan: &Plan) -> (Vec<String>, Vec<Vec<Part>>) {
     let is_table = |node: usize| {
         plan.nodes
             .iter()
-            .any(|n| matches!(n.op, Op::TableJoin(_)) && n.inputs.get(1) == Some(&NodeId(node)) && ends(node) == Some(&n.name.as_str()))
+            .any(|n| matches!(n.op, Op::TableJoin(_) | Op::StreamJoin(_)) && n.inputs.get(1) == Some(&NodeId(node)) && ends(node) == Some(&n.name.as_str()))
     };
     let parts = works.iter().enumerate().map(|(node, names)| {
         let last = names.len().saturating_sub(1);

@@ -7,6 +7,7 @@ use crate::{
     scenario::Shared,
     sink,
     source::{self, StopCell},
+    stream_join::stream_join,
 };
 use runink_operators::OperatorError;
 use runink_planner::{Node, NodeId, Op};
@@ -126,6 +127,13 @@ impl<'scope> Builder<'scope, '_> {
                 let (table, stream) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
                 let schemas = (&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?);
                 let (out, more) = operators::table_join(stream, table, marks.clone(), (id, node), op, schemas, self.shared)?;
+                rejects.push(more);
+                out
+            }
+            Op::StreamJoin(op) => {
+                let (right, left) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
+                let schemas = [&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?];
+                let (out, more) = stream_join([left, right], marks.clone(), (id, node), op, schemas, self.shared)?;
                 rejects.push(more);
                 out
             }

@@ -21,6 +21,7 @@ mod quiet;
 mod scenario;
 mod sink;
 mod source;
+mod stream_join;
 pub mod testing;
 mod watermark;
 mod window_order;

@@ -163,6 +163,11 @@ impl PartCounters<'_> {
         self.step.rejected.fetch_add(moved.rejected, Relaxed);
     }
 
+    /// Counts rows that come to the step here, and not through its first part: the right ones of a join of streams.
+    pub(crate) fn add_right(&self, rows: u64) {
+        self.step.rows_in.fetch_add(rows, Relaxed);
+    }
+
     /// What one worker's operator holds changed by that much.
     pub(crate) fn held_changed(&self, by: i64) {
         self.step.held.fetch_add(by, Relaxed);
@@ -202,7 +207,7 @@ pub struct SourceSnapshot {
 }
 
 /// One step's counters. `rows_in` = `rows_out` + `filtered` + `rejected` for steps that neither group nor multiply rows. A join's rows are those of
-/// its stream, and those of its table that the step turns away. A step with several outputs counts its rows once for each.
+/// its stream, and those of its table that the step turns away; a join of two streams counts the rows of both. A step with several outputs counts its rows once for each.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct StepSnapshot {
     /// Its name.

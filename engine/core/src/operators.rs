@@ -42,7 +42,7 @@ pub(crate) type MarkStream<'scope> = StreamVec<'scope, Time, Marks>;
 /// Packets, and rejects.
 pub(crate) type Streams<'scope> = (Stream<'scope, Time, Packet>, Stream<'scope, Time, Packet>);
 
-fn closed(frontiers: &[MutableAntichain<Time>]) -> impl Fn(Time) -> bool + '_ {
+pub(crate) fn closed(frontiers: &[MutableAntichain<Time>]) -> impl Fn(Time) -> bool + '_ {
     |time| frontiers.iter().all(|f| !f.less_equal(&time))
 }
 
@@ -102,17 +102,17 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
 }
 
 /// Where the watermark stands for one node.
-struct Standing {
+pub(crate) struct Standing {
     sources: Vec<(usize, i64)>,
-    clock_us: i64,
+    pub(crate) clock_us: i64,
 }
 
 impl Standing {
-    fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &Node) -> Self {
         Standing { sources: node.watermark_of.iter().map(|s| (s.0, NOT_YET)).collect(), clock_us: NOT_YET }
     }
 
-    fn take(&mut self, marks: &[Marks]) {
+    pub(crate) fn take(&mut self, marks: &[Marks]) {
         for mark in marks {
             self.clock_us = self.clock_us.max(mark.clock_us);
             for &(source, watermark) in &mark.moved {
@@ -121,7 +121,7 @@ impl Standing {
         }
     }
 
-    fn watermark(&self) -> i64 {
+    pub(crate) fn watermark(&self) -> i64 {
         self.sources.iter().map(|(_, w)| *w).min().unwrap_or(NOT_YET)
     }
 }

@@ -5,7 +5,8 @@ use super::{
     words,
 };
 use crate::{
-    AggregateCall, AggregateOp, ExpectAction, Node, Op, Plan, RowStage, RowStageKind, StateBound, StreamKind, TableJoinKind, TableJoinOp,
+    AggregateCall, AggregateOp, ExpectAction, JoinBound, Node, Op, Plan, RowStage, RowStageKind, StateBound, StreamJoinKind, StreamJoinOp,
+    StreamKind, TableJoinKind, TableJoinOp, WindowSpec,
     types::type_name,
 };
 use arrow::datatypes::SchemaRef;
@@ -172,6 +173,7 @@ fn operator(op: &Op) -> &'static str {
         Op::Union => "union",
         Op::Aggregate(_) => "aggregate",
         Op::TableJoin(_) => "table join",
+        Op::StreamJoin(_) => "stream join",
         Op::Rejected => "rejected",
         Op::Output => "output",
         Op::Sink(_) => "sink",
@@ -193,6 +195,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
                 ("by key", by(op.table_key.iter().filter_map(on).collect()))
             }
             Op::TableJoin(op) => ("by key", by(op.table_key.clone())),
+            Op::StreamJoin(op) => ("by key", by(op.on.iter().map(|&(left, right)| [left, right][index.min(1)]).collect())),
             Op::Sink(_) => ("to the sink's writers", Vec::new()),
             _ => ("as they come", Vec::new()),
         }
@@ -217,6 +220,7 @@ fn stream(kind: &StreamKind) -> Stream {
 fn kept_of_ends(plan: &Plan, node: &Node) -> bool {
     match (&node.op, node.inputs.get(1)) {
         (Op::TableJoin(_), Some(&table)) => plan.node(table).bounded,
+        (Op::StreamJoin(op), Some(&right)) if matches!(op.bound, JoinBound::AsOf { .. }) => plan.node(right).bounded,
         _ => node.bounded,
     }
 }
@@ -228,6 +232,8 @@ fn state(state: &StateBound, bounded: bool) -> State {
         StateBound::PerKey { ttl_us } => ("per key", None, *ttl_us),
         StateBound::ForEver => ("for ever", None, None),
         StateBound::UntilEnd => ("until end", None, None),
+        StateBound::Rows { lifetime_us } => ("rows", None, *lifetime_us),
+        StateBound::RowsForEver => ("rows for ever", None, None),
     };
     State { kind, windows_per_key, kept_us, words: words::state(state, bounded) }
 }
@@ -276,6 +282,7 @@ fn work(plan: &Plan, node: &Node) -> Vec<Line> {
         }
         (Op::Aggregate(op), Some(below)) => aggregate_lines(op, &below.schema),
         (Op::TableJoin(op), Some(stream)) => input(1).map(|table| join_lines(op, stream, table)).unwrap_or_default(),
+        (Op::StreamJoin(op), Some(left)) => input(1).map(|right| stream_join_lines(op, left, right)).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
@@ -375,14 +382,49 @@ fn join_lines(op: &TableJoinOp, stream: &Node, table: &Node) -> Vec<Line> {
         TableJoinKind::Semi => "rows that have a match (not shown) in",
         TableJoinKind::Anti => "rows that have no match in",
     };
-    let pair =
-        |&(s, t): &(usize, usize)| format!("{} = {}.{}", name(&column(&stream.schema, s)), table.name, name(&column(&table.schema, t)));
-    let mut lines =
-        vec![line("join", format!("{kind} {}", table.name)), line("on", op.on.iter().map(pair).collect::<Vec<_>>().join(" and "))];
-    if let Some((condition, _)) = &op.condition {
-        lines.push(line("and", sql(condition)));
-    }
+    let mut lines = matching_lines(kind, &op.on, op.condition.as_ref(), stream, table);
     let table_state = if op.broadcast { "whole on every worker" } else { "split by key" };
     lines.push(line("table", table_state.into()));
+    lines
+}
+
+fn stream_join_lines(op: &StreamJoinOp, left: &Node, right: &Node) -> Vec<Line> {
+    let kind = match op.kind {
+        StreamJoinKind::Inner => "rows that meet one of",
+        StreamJoinKind::Left => "all rows, with those that they meet of",
+        StreamJoinKind::Right => "rows that meet one of, and all of",
+        StreamJoinKind::Full => "all rows, with those that they meet of, and all of",
+        StreamJoinKind::Semi => "rows that meet one (not shown) of",
+        StreamJoinKind::Anti => "rows that meet none of",
+    };
+    let mut lines = matching_lines(kind, &op.on, op.condition.as_ref(), left, right);
+    let time = |side: &Node, column_at: usize| format!("{}.{}", side.name, name(&column(&side.schema, column_at)));
+    match &op.bound {
+        JoinBound::Window { shape, times } => {
+            let spec = WindowSpec { shape: *shape, time: None };
+            let by = times.as_ref().map(|[l, r]| format!("{} and {}", time(left, l.column), time(right, r.column)));
+            lines.push(line("in", words::window(&spec, by.as_deref())));
+        }
+        JoinBound::Within { from_us, to_us, times: [l, r] } => {
+            let (from, to) = (words::duration(*from_us), words::duration(*to_us));
+            lines.push(line("within", format!("{from} to {to}: {} less {}", time(right, r.column), time(left, l.column))));
+        }
+        JoinBound::AsOf { times: [l, r] } => {
+            lines.push(line("as of", format!("{}; a version is valid from its {}", time(left, l.column), time(right, r.column))));
+        }
+        JoinBound::Unbounded { ttl_us: Some(us) } => lines.push(line("meet", format!("for {} after a row has come", words::duration(*us)))),
+        JoinBound::Unbounded { ttl_us: None } => lines.push(line("meet", "whenever they come".into())),
+    }
+    lines
+}
+
+/// Which rows go on, the key, a further condition.
+fn matching_lines(kind: &str, on: &[(usize, usize)], condition: Option<&(Expr, SchemaRef)>, left: &Node, right: &Node) -> Vec<Line> {
+    let pair = |&(l, r): &(usize, usize)| format!("{} = {}.{}", name(&column(&left.schema, l)), right.name, name(&column(&right.schema, r)));
+    let mut lines =
+        vec![line("join", format!("{kind} {}", right.name)), line("on", on.iter().map(pair).collect::<Vec<_>>().join(" and "))];
+    if let Some((condition, _)) = condition {
+        lines.push(line("and", sql(condition)));
+    }
     lines
 }

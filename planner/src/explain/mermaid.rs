@@ -11,7 +11,7 @@ pub(super) fn render(facts: &Facts) -> String {
         let (open, close) = match node.operator {
             "source" => ("[(", ")]"),
             "sink" => ("[/", "/]"),
-            "aggregate" | "table join" => ("{{", "}}"),
+            "aggregate" | "table join" | "stream join" => ("{{", "}}"),
             _ => ("[", "]"),
         };
         out.push_str(&format!("  n{}{open}\"{}\"{close}\n", node.id, label(node)));

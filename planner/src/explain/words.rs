@@ -63,6 +63,9 @@ pub(super) fn state(state: &StateBound, bounded: bool) -> String {
         StateBound::PerKey { ttl_us: None } => "one row per key, without a bound".into(),
         StateBound::ForEver => "one row per key, for ever, as the text says".into(),
         StateBound::UntilEnd => "everything, until the input ends".into(),
+        StateBound::Rows { lifetime_us: Some(us) } => format!("the rows of both inputs, each for {}", duration(*us)),
+        StateBound::Rows { lifetime_us: None } => "the rows of both inputs, without a bound".into(),
+        StateBound::RowsForEver => "the rows of both inputs, for ever, as the text says".into(),
     }
 }
 

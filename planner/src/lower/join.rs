@@ -1,6 +1,6 @@
-//! `join`: rows of a stream looked up in a table.
+//! `join`: rows of a stream looked up in a table; `stream_join` has the joins of two streams.
 //!
-//! Columns of the table whose names the stream has come out as `table_column`; expressions may always say `table.column`.
+//! Columns of the other input whose names the stream has come out as `table_column`; expressions may always say `table.column`.
 
 use super::{
     Heard, Lowering, NewNode,
@@ -13,50 +13,54 @@ use arrow::datatypes::DataType;
 use datafusion_expr::{BinaryExpr, Expr, Operator, cast, utils::split_conjunction};
 use runink_dsl::{
     FileId,
-    ast::{Join, JoinKind, JoinTime, Retention, Span, Spanned},
+    ast::{Join, JoinKind, Retention, Span, Spanned},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 /// What one equality of the condition compares.
-struct Equality {
+pub(super) struct Equality {
     /// Over the stream's columns.
-    stream: Expr,
+    pub(super) stream: Expr,
     /// A column of the table, by its name in the joined columns.
-    table: String,
+    pub(super) table: String,
     /// What both are compared as.
-    ty: DataType,
+    pub(super) ty: DataType,
 }
 
 impl Lowering<'_> {
     pub(super) fn join(&mut self, work: &mut Work<'_>, span: Span, join: &Join) -> Heard<()> {
         let file = work.texts.file;
-        let kind = self.join_kind(file, span, join)?;
         let input = self.name(work.texts, &join.input)?;
         work.unused.retain(|n| n.value != input);
-        let table = self.input_stream(&input, file, join.input.span)?;
+        let other = self.input_stream(&input, file, join.input.span)?;
         let alias = match &join.alias {
             Some(alias) => self.name(work.texts, alias)?,
             None => input.rsplit_once('.').map_or_else(|| input.clone(), |(_, port)| port.to_owned()),
         };
-        let table = if join.alias.is_some() { table.called(&[&alias]) } else { table };
-        self.join_inputs(work, join, &input, &alias, &table)?;
-
-        // The stream's columns, then the table's, under names that are free.
-        let stream_width = work.flow.columns().len();
-        let mut joined = work.flow.columns().to_vec();
-        for column in &table.columns {
-            let name = match joined.iter().any(|c| c.name() == column.name()) {
-                true => free_name(&joined, &format!("{alias}_{}", column.name())),
-                false => column.name().to_owned(),
-            };
-            let origins = column.origins.clone();
-            let mut renamed = column.renamed(&name);
-            renamed.origins = origins;
-            joined.push(renamed);
+        let other = if join.alias.is_some() { other.called(&[&alias]) } else { other };
+        if work.flow.columns().iter().flat_map(|c| &c.origins).any(|o| o.relation == alias) {
+            let message = format!("`{alias}` is a name of this step's input already");
+            let at = join.alias.as_ref().map_or(join.input.span, |a| a.span);
+            return Err(self.error(codes::JOIN_ALIAS, file, at, message, format!("give it another name: `join {input} as t on …`")));
         }
+        let changes = |stream: &Stream| matches!(stream.kind, StreamKind::Changelog { .. });
+        let both_change = changes(&work.flow.stream) && changes(&other) && !self.can_preload(&other, &work.flow.stream);
+        if join.time.is_some() || other.is_append_only() || both_change {
+            self.stream_join(work, span, join, other, &alias)
+        } else {
+            self.table_join(work, span, join, other, &alias)
+        }
+    }
+
+    fn table_join(&mut self, work: &mut Work<'_>, span: Span, join: &Join, table: Stream, alias: &str) -> Heard<()> {
+        let file = work.texts.file;
+        let kind = self.join_kind(file, span, join)?;
+        self.join_inputs(work, join, &table)?;
+        let stream_width = work.flow.columns().len();
+        let joined = joined_columns(work.flow.columns(), &table, alias);
         let condition = self.condition(work.texts, &join.on, &joined, Place::Row)?;
         let (equalities, rest) = split(&condition.expr, &joined, stream_width);
-        self.covers_key(file, join.on.span, &alias, &table, &joined[stream_width..], &equalities)?;
+        self.covers_key(file, join.on.span, alias, &table, &joined[stream_width..], &equalities)?;
         let (table, on) = self.prepare(work, join, table, &joined, stream_width, equalities)?;
         let hidden = work.flow.columns().len() - stream_width;
 
@@ -106,42 +110,19 @@ impl Lowering<'_> {
             at,
         });
         work.flow = Flow::new(made, &step, at);
-        if hidden > 0 {
-            let helpers = stream_width..stream_width + hidden;
-            let kept = (0..work.flow.columns().len()).filter(|i| !helpers.contains(i)).map(|i| work.flow.keep(i)).collect();
-            self.project(work, span, kept)?;
+        self.drop_helpers(work, span, stream_width..stream_width + hidden)
+    }
+
+    /// Lets go of columns that only the condition needed.
+    pub(super) fn drop_helpers(&mut self, work: &mut Work<'_>, span: Span, helpers: Range<usize>) -> Heard<()> {
+        if helpers.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let kept = (0..work.flow.columns().len()).filter(|i| !helpers.contains(i)).map(|i| work.flow.keep(i)).collect();
+        self.project(work, span, kept)
     }
 
     fn join_kind(&mut self, file: FileId, span: Span, join: &Join) -> Heard<TableJoinKind> {
-        match &join.time {
-            Some(Spanned { value: JoinTime::Window(_), span }) => {
-                return Err(self.not_yet(
-                    file,
-                    *span,
-                    "a join of two streams in a window",
-                    "union both inputs and aggregate by the key in that window",
-                ));
-            }
-            Some(Spanned { value: JoinTime::Within { .. }, span }) => {
-                return Err(self.not_yet(
-                    file,
-                    *span,
-                    "a join of two streams within an interval",
-                    "union both inputs and aggregate by the key in a session window",
-                ));
-            }
-            Some(Spanned { value: JoinTime::AsOf(_), span }) => {
-                return Err(self.not_yet(
-                    file,
-                    *span,
-                    "a join `as of` a time",
-                    "join the table as it is when the row comes: leave `as of` out",
-                ));
-            }
-            None => {}
-        }
         match join.kind {
             JoinKind::Inner => Ok(TableJoinKind::Inner),
             JoinKind::Left => Ok(TableJoinKind::Left),
@@ -156,30 +137,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// A stream that takes nothing back, and a table.
-    fn join_inputs(&mut self, work: &Work<'_>, join: &Join, input: &str, alias: &str, table: &Stream) -> Heard<()> {
+    /// A stream that takes nothing back, for a table.
+    fn join_inputs(&mut self, work: &Work<'_>, join: &Join, table: &Stream) -> Heard<()> {
         let file = work.texts.file;
-        if table.is_append_only() {
-            let source = self.input.scenario.sources.iter().find(|s| s.name.value == input);
-            if source.is_none() {
-                let hint = "join with a source that has `key=`, or with an aggregate that emits `on change`";
-                return Err(self.not_yet(
-                    file,
-                    join.input.span,
-                    &format!("a join of two streams (`{input}` has no key to look rows up by)"),
-                    hint,
-                ));
-            }
-            let message = format!("`{input}` is a stream of events: it has no key to look rows up by");
-            let hint = "give its source `key=<column>`, or its contract a `key` field; a source that is also read row by row needs two declarations";
-            return Err(self.error(codes::NOT_A_TABLE, file, join.input.span, message, hint));
-        }
-        let taken = work.flow.columns().iter().flat_map(|c| &c.origins).any(|o| o.relation == alias);
-        if taken {
-            let message = format!("`{alias}` is a name of this step's input already");
-            let at = join.alias.as_ref().map_or(join.input.span, |a| a.span);
-            return Err(self.error(codes::JOIN_ALIAS, file, at, message, format!("give the table another name: `join {input} as t on …`")));
-        }
         let keyed = match work.flow.stream.kind {
             StreamKind::AppendOnly => return Ok(()),
             // A table that never changes gives a row that is taken back the same partner that the row had.
@@ -198,7 +158,15 @@ impl Lowering<'_> {
     }
 
     /// `named` are the table's columns under the names that they have in the condition.
-    fn covers_key(&mut self, file: FileId, on: Span, alias: &str, table: &Stream, named: &[Column], equalities: &[Equality]) -> Heard<()> {
+    pub(super) fn covers_key(
+        &mut self,
+        file: FileId,
+        on: Span,
+        alias: &str,
+        table: &Stream,
+        named: &[Column],
+        equalities: &[Equality],
+    ) -> Heard<()> {
         let compared = |key: &String| {
             let name = table.columns.iter().position(|c| c.name() == key).map(|i| named[i].name());
             name.is_some_and(|name| equalities.iter().any(|e| e.table == name))
@@ -219,7 +187,7 @@ impl Lowering<'_> {
 
     /// Both sides of each equality as columns of one type: what is more than a column of the stream is computed before the join; a table's key that is
     /// narrower than what it is compared with is widened.
-    fn prepare(
+    pub(super) fn prepare(
         &mut self,
         work: &mut Work<'_>,
         join: &Join,
@@ -299,8 +267,23 @@ impl Lowering<'_> {
     }
 }
 
+/// The stream's columns, then the other input's, under names that are free.
+pub(super) fn joined_columns(stream: &[Column], other: &Stream, alias: &str) -> Vec<Column> {
+    let mut joined = stream.to_vec();
+    for column in &other.columns {
+        let name = match joined.iter().any(|c| c.name() == column.name()) {
+            true => free_name(&joined, &format!("{alias}_{}", column.name())),
+            false => column.name().to_owned(),
+        };
+        let mut renamed = column.renamed(&name);
+        renamed.origins.clone_from(&column.origins);
+        joined.push(renamed);
+    }
+    joined
+}
+
 /// The equalities between a stream expression and a table column, and what remains.
-fn split(condition: &Expr, joined: &[Column], stream_width: usize) -> (Vec<Equality>, Option<Expr>) {
+pub(super) fn split(condition: &Expr, joined: &[Column], stream_width: usize) -> (Vec<Equality>, Option<Expr>) {
     let table: BTreeSet<&str> = joined[stream_width..].iter().map(Column::name).collect();
     let of_stream = |e: &Expr| columns_read(e).iter().all(|c| !table.contains(c.as_str()));
     let mut equalities = Vec::new();

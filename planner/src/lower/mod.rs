@@ -15,6 +15,7 @@ mod sink;
 mod source;
 mod step;
 pub(crate) mod stream;
+mod stream_join;
 mod union;
 mod window;
 

@@ -5,7 +5,7 @@ use super::{
     fallible::{cannot_fail, rejects_rows},
     rewrite::{is_observed, rebuild},
 };
-use crate::{Node, NodeId, Op, Plan, RowStageKind};
+use crate::{JoinBound, Node, NodeId, Op, Plan, RowStageKind};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 
 pub(super) fn pass(plan: Plan, observe: &[String]) -> Transformed<Plan> {
@@ -38,6 +38,11 @@ pub(super) fn has_effects(plan: &Plan, node: &Node) -> bool {
         Op::Sink(_) => true,
         Op::Aggregate(op) => rejects_rows(op),
         Op::TableJoin(op) => op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema)),
+        // A late row is rejected.
+        Op::StreamJoin(op) => {
+            !matches!(op.bound, JoinBound::Unbounded { .. })
+                || op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema))
+        }
         Op::Rows(stages) => {
             let Some(mut schema) = node.inputs.first().map(|&i| &plan.node(i).schema) else { return true };
             stages.iter().any(|stage| {

@@ -9,7 +9,7 @@ use super::{
     fallible::cannot_fail,
     rewrite::{is_observed, readers},
 };
-use crate::{Node, NodeId, Op, Plan, RowStageKind, StreamKind};
+use crate::{JoinBound, Node, NodeId, Op, Plan, RowStageKind, StreamKind};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::{
     ScalarValue,
@@ -53,6 +53,7 @@ fn time_matters(plan: &Plan, source: NodeId) -> bool {
             && match &node.op {
                 Op::Aggregate(op) => op.window.as_ref().is_some_and(|w| w.time.is_some()) || op.ttl_us.is_some(),
                 Op::TableJoin(op) => op.ttl_us.is_some(),
+                Op::StreamJoin(op) => op.bound != JoinBound::Unbounded { ttl_us: None },
                 _ => false,
             }
     })

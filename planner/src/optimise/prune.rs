@@ -7,7 +7,7 @@ use super::{
     fallible::{call_rejects, cannot_fail},
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
-use crate::{AggregateOp, ExpectAction, Node, NodeId, Op, Plan, RowStage, RowStageKind, SourceOp, StreamKind, TableJoinOp};
+use crate::{AggregateOp, ExpectAction, Node, NodeId, Op, Plan, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_expr::Expr;
@@ -94,20 +94,41 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
         }
         Op::TableJoin(op) => {
             let width = schema(0).fields().len();
-            let mut stream: Columns = needed.iter().copied().filter(|&c| c < width).collect();
-            let mut table: Columns = needed.iter().filter_map(|&c| op.table_columns.get(c.checked_sub(width)?).copied()).collect();
-            stream.extend(op.on.iter().map(|o| o.0));
-            table.extend(op.on.iter().map(|o| o.1).chain(op.table_key.iter().copied()));
-            for column in op.condition.iter().flat_map(|(e, s)| columns_of(e, s)) {
-                if column < width {
-                    stream.insert(column)
-                } else {
-                    table.insert(column - width)
-                };
-            }
+            let [stream, mut table] = sides_needed(needed, width, &op.table_columns, &op.on, op.condition.as_ref());
+            table.extend(op.table_key.iter().copied());
             vec![stream, table]
         }
+        Op::StreamJoin(op) => {
+            let width = schema(0).fields().len();
+            let mut sides = sides_needed(needed, width, &op.right_columns, &op.on, op.condition.as_ref());
+            for (side, time) in sides.iter_mut().zip(op.bound.times().into_iter().flatten()) {
+                side.insert(time.column);
+            }
+            sides.into()
+        }
     }
+}
+
+/// What a join needs of its two sides: `width` columns of the first and the `chosen` ones of the second come out.
+fn sides_needed(
+    needed: &Columns,
+    width: usize,
+    chosen: &[usize],
+    on: &[(usize, usize)],
+    condition: Option<&(Expr, SchemaRef)>,
+) -> [Columns; 2] {
+    let mut left: Columns = needed.iter().copied().filter(|&c| c < width).collect();
+    let mut right: Columns = needed.iter().filter_map(|&c| chosen.get(c.checked_sub(width)?).copied()).collect();
+    left.extend(on.iter().map(|o| o.0));
+    right.extend(on.iter().map(|o| o.1));
+    for column in condition.into_iter().flat_map(|(e, s)| columns_of(e, s)) {
+        if column < width {
+            left.insert(column)
+        } else {
+            right.insert(column - width)
+        };
+    }
+    [left, right]
 }
 
 /// What is needed before each stage, and after the last (`stages.len() + 1` entries).
@@ -206,6 +227,14 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             node.schema = project(&node.schema, &keep);
             keep
         }
+        Op::StreamJoin(op) => {
+            let width = old(0).fields().len();
+            let chosen: Vec<usize> = (0..op.right_columns.len()).filter(|c| needed.contains(&(width + c))).collect();
+            let keep: Vec<usize> = left(0).iter().copied().chain(chosen.iter().map(|c| width + c)).collect();
+            narrow_stream_join(op, &chosen, width, [left(0), left(1)]);
+            node.schema = project(&node.schema, &keep);
+            keep
+        }
     }
 }
 
@@ -277,8 +306,22 @@ fn narrow_join(op: &mut TableJoinOp, chosen: &[usize], width: usize, stream: &[u
     op.on.iter_mut().for_each(|(s, t)| (*s, *t) = (position(stream, *s), position(table, *t)));
     op.table_key.iter_mut().for_each(|k| *k = position(table, *k));
     op.table_columns = chosen.iter().map(|&c| position(table, op.table_columns[c])).collect();
-    if let Some((_, schema)) = &mut op.condition {
-        let keep: Vec<usize> = stream.iter().copied().chain(table.iter().map(|t| width + t)).collect();
+    narrow_condition(op.condition.as_mut(), width, stream, table);
+}
+
+fn narrow_stream_join(op: &mut StreamJoinOp, chosen: &[usize], width: usize, sides: [&[usize]; 2]) {
+    let [left, right] = sides;
+    op.on.iter_mut().for_each(|(l, r)| (*l, *r) = (position(left, *l), position(right, *r)));
+    op.right_columns = chosen.iter().map(|&c| position(right, op.right_columns[c])).collect();
+    for (time, side) in op.bound.times_mut().into_iter().flatten().zip(sides) {
+        time.column = position(side, time.column);
+    }
+    narrow_condition(op.condition.as_mut(), width, left, right);
+}
+
+fn narrow_condition(condition: Option<&mut (Expr, SchemaRef)>, width: usize, left: &[usize], right: &[usize]) {
+    if let Some((_, schema)) = condition {
+        let keep: Vec<usize> = left.iter().copied().chain(right.iter().map(|r| width + r)).collect();
         *schema = project(schema, &keep);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     fallible::{cannot_fail, rejects_rows},
     rewrite::{columns_of, is_observed, readers, rebuild, rows_between, substitute},
 };
-use crate::{Node, NodeId, Op, Plan, RowStage, RowStageKind, StreamKind, TableJoinOp};
+use crate::{JoinBound, Node, NodeId, Op, Plan, RowStage, RowStageKind, StreamJoinKind, StreamKind};
 use arrow::datatypes::SchemaRef;
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_expr::{
@@ -117,19 +117,29 @@ fn passes(part: &Expr, below: &Node, schema: &SchemaRef, nodes: &[Option<Node>])
     match &below.op {
         Op::Union => !(0..below.inputs.len()).any(replaces),
         Op::Aggregate(op) => !replaces(0) && !rejects_rows(op) && !columns.is_empty() && columns.iter().all(|&c| c < op.keys.len()),
+        // A row of a join within a bound of time may be late, and a rejected row must stay rejected.
+        Op::StreamJoin(op) => {
+            let left_columns = input_of(below, 0, nodes).map_or(0, |n| n.schema.fields().len());
+            let keeps_left = !matches!(op.kind, StreamJoinKind::Right | StreamJoinKind::Full);
+            matches!(op.bound, JoinBound::Unbounded { .. })
+                && keeps_left
+                && condition_is_safe(op.condition.as_ref())
+                && !columns.is_empty()
+                && columns.iter().all(|&c| c < left_columns)
+        }
         Op::TableJoin(op) => {
             let stream_columns = input_of(below, 0, nodes).map_or(0, |n| n.schema.fields().len());
-            !replaces(0) && condition_is_safe(op) && !columns.is_empty() && columns.iter().all(|&c| c < stream_columns)
+            !replaces(0) && condition_is_safe(op.condition.as_ref()) && !columns.is_empty() && columns.iter().all(|&c| c < stream_columns)
         }
         _ => false,
     }
 }
 
-fn condition_is_safe(op: &TableJoinOp) -> bool {
-    op.condition.as_ref().is_none_or(|(expr, schema)| cannot_fail(expr, schema))
+fn condition_is_safe(condition: Option<&(Expr, SchemaRef)>) -> bool {
+    condition.is_none_or(|(expr, schema)| cannot_fail(expr, schema))
 }
 
-/// Puts a filter between a node and its inputs (the stream's only, for a join).
+/// Puts a filter between a node and its inputs (the first only, for a join).
 fn push(
     filter: &Expr,
     step: &str,

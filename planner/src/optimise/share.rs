@@ -7,7 +7,7 @@ use super::{
     dead::has_effects,
     rewrite::{is_observed, rebuild, redirect},
 };
-use crate::{AggregateCall, AggregateOp, Node, NodeId, Op, Plan, RowStage, RowStageKind, StateBound, TableJoinOp};
+use crate::{AggregateCall, AggregateOp, Node, NodeId, Op, Plan, RowStage, RowStageKind, StateBound, StreamJoinOp, TableJoinOp};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 
 pub(super) fn pass(plan: Plan, observe: &[String]) -> Transformed<Plan> {
@@ -59,6 +59,7 @@ fn same_op(a: &Op, b: &Op) -> bool {
         (Op::Union, Op::Union) | (Op::Rejected, Op::Rejected) => true,
         (Op::Aggregate(a), Op::Aggregate(b)) => same_aggregate(a, b),
         (Op::TableJoin(a), Op::TableJoin(b)) => same_join(a, b),
+        (Op::StreamJoin(a), Op::StreamJoin(b)) => same_stream_join(a, b),
         _ => false,
     }
 }
@@ -111,4 +112,14 @@ fn same_join(a: &TableJoinOp, b: &TableJoinOp) -> bool {
         && *table_key == b.table_key
         && *broadcast == b.broadcast
         && *ttl_us == b.ttl_us
+}
+
+fn same_stream_join(a: &StreamJoinOp, b: &StreamJoinOp) -> bool {
+    let StreamJoinOp { kind, on, condition, right_columns, bound, changelog } = a;
+    *kind == b.kind
+        && *on == b.on
+        && *condition == b.condition
+        && *right_columns == b.right_columns
+        && *bound == b.bound
+        && *changelog == b.changelog
 }

@@ -4,7 +4,7 @@
 //! just their constants are computed, with checked arithmetic, as the engine would.
 
 use super::{fallible::cannot_fail, rewrite::ColumnTypes};
-use crate::{Node, Op, Plan, RowStage, RowStageKind};
+use crate::{Node, Op, Plan, RowStage, RowStageKind, StreamJoinOp, TableJoinOp};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_common::{
     DFSchema, DFSchemaRef, ScalarValue,
@@ -26,7 +26,9 @@ fn simplify_node(node: &mut Node, schemas: &[SchemaRef]) -> bool {
             Some(input) => simplify_stages(stages, schemas[input.0].clone()),
             None => false,
         },
-        Op::TableJoin(join) => join.condition.as_mut().is_some_and(|(expr, schema)| simplify_in_place(expr, schema)),
+        Op::TableJoin(TableJoinOp { condition, .. }) | Op::StreamJoin(StreamJoinOp { condition, .. }) => {
+            condition.as_mut().is_some_and(|(expr, schema)| simplify_in_place(expr, schema))
+        }
         _ => false,
     }
 }

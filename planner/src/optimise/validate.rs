@@ -3,7 +3,7 @@
 //! Run after every pass in tests and debug builds; a fault is always a bug of the planner.
 
 use super::rewrite::ColumnTypes;
-use crate::{AggregateOp, Node, NodeId, Op, Plan, RowStage, RowStageKind, StreamKind, TableJoinKind, TableJoinOp};
+use crate::{AggregateOp, Node, NodeId, Op, Plan, RowStage, RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
     let wanted = match &node.op {
         Op::Source(_) | Op::Rejected => 0..=0,
         Op::Rows(_) | Op::Aggregate(_) | Op::Output | Op::Sink(_) => 1..=1,
-        Op::TableJoin(_) => 2..=2,
+        Op::TableJoin(_) | Op::StreamJoin(_) => 2..=2,
         Op::Union => 1..=usize::MAX,
     };
     ensure(wanted.contains(&node.inputs.len()), || format!("{} inputs", node.inputs.len()))?;
@@ -105,6 +105,7 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
         (Op::Output | Op::Sink(_), first) => ensure(same(first), || "a schema that is not its input's".into()),
         (Op::Aggregate(op), Some(input)) => aggregate_fits(op, input, node),
         (Op::TableJoin(op), Some(stream)) => join_fits(op, stream, &inputs[1].schema, node),
+        (Op::StreamJoin(op), Some(left)) => stream_join_fits(op, [left, &inputs[1].schema], node),
         (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),
         (_, None) => Err("no input".into()),
     }
@@ -169,18 +170,39 @@ fn aggregate_fits(op: &AggregateOp, input: &SchemaRef, node: &Node) -> Check {
 fn join_fits(op: &TableJoinOp, stream: &SchemaRef, table: &SchemaRef, node: &Node) -> Check {
     let (s, t) = (stream.fields().len(), table.fields().len());
     ensure(op.on.iter().all(|&(a, b)| a < s && b < t), || "a join column out of range".into())?;
-    for &(a, b) in &op.on {
-        let (a, b) = (stream.field(a), table.field(b));
-        ensure(a.data_type() == b.data_type(), || format!("join of `{}` and `{}`, whose types differ", a.name(), b.name()))?;
-    }
+    same_types(&op.on, stream, table)?;
     let covered = op.table_key.iter().all(|&k| k < t && op.on.iter().any(|&(_, b)| b == k));
     ensure(covered, || "a join that does not cover the table's key".into())?;
     ensure(op.table_columns.iter().all(|&c| c < t), || "a table column out of range".into())?;
     ensure(node.schema.fields().len() == s + op.table_columns.len(), || "a join gives other columns than it should".into())?;
     let half = matches!(op.kind, TableJoinKind::Semi | TableJoinKind::Anti);
     ensure(!half || op.table_columns.is_empty(), || "a semi or anti join gives table columns".into())?;
-    op.condition.as_ref().map_or(Ok(()), |(expr, schema)| {
-        ensure(schema.fields().len() == s + t, || "a join condition over other columns".into())?;
+    condition_fits(op.condition.as_ref(), s + t)
+}
+
+fn stream_join_fits(op: &StreamJoinOp, inputs: [&SchemaRef; 2], node: &Node) -> Check {
+    let [left, right] = inputs;
+    let (l, r) = (left.fields().len(), right.fields().len());
+    ensure(op.on.iter().all(|&(a, b)| a < l && b < r), || "a join column out of range".into())?;
+    same_types(&op.on, left, right)?;
+    ensure(op.right_columns.iter().all(|&c| c < r), || "a right column out of range".into())?;
+    ensure(node.schema.fields().len() == l + op.right_columns.len(), || "a join gives other columns than it should".into())?;
+    ensure(op.kind.has_right_columns() || op.right_columns.is_empty(), || "a semi or anti join gives right columns".into())?;
+    ensure(op.bound.times().is_none_or(|[a, b]| a.column < l && b.column < r), || "a join's time out of range".into())?;
+    ensure(op.is_changelog() == matches!(node.kind, StreamKind::Changelog { .. }), || "a join of another kind than its stream".into())?;
+    condition_fits(op.condition.as_ref(), l + r)
+}
+
+fn same_types(on: &[(usize, usize)], left: &SchemaRef, right: &SchemaRef) -> Check {
+    on.iter().try_for_each(|&(a, b)| {
+        let (a, b) = (left.field(a), right.field(b));
+        ensure(a.data_type() == b.data_type(), || format!("join of `{}` and `{}`, whose types differ", a.name(), b.name()))
+    })
+}
+
+fn condition_fits(condition: Option<&(Expr, SchemaRef)>, width: usize) -> Check {
+    condition.map_or(Ok(()), |(expr, schema)| {
+        ensure(schema.fields().len() == width, || "a join condition over other columns".into())?;
         is_type(expr, schema, &DataType::Boolean)
     })
 }

@@ -1,11 +1,11 @@
 Feature: Payments
   Background:
     @source(name=payments, type=topic, topic="payments", contract=Payment@2, lateness=5s)
-    @source(name=cards, type=file, path="cards.json", contract=Card@1, key=card_id)
+    @source(name=refunds, type=topic, topic="refunds", contract=Refund@1)
 
   Scenario: A mistake
-    @step(name=A)
-      @do join cards on cards.card_id = payments.card_id in tumbling(1m)
+    @step(name=A, from=payments)
+      @do join refunds on refunds.card = payments.card_id in session(5m)
     @sink(type=stdout)
 
 Contract: Payment version 2
@@ -15,6 +15,17 @@ Contract: Payment version 2
   | amount  | decimal(12, 2) | required, >= 0            |
   | tags    | list<string>   |                           |
   | paid_at | timestamp(ms)  | required, event time      |
+
+Contract: Refund version 1
+  | field    | type          | rules                |
+  | card     | string        | required             |
+  | amount   | int32         |                      |
+  | given_at | timestamp(ms) | required, event time |
+
+Contract: Limit version 1
+  | field   | type   | rules    |
+  | card_id | string | required |
+  | most    | int32  |          |
 
 Contract: Card version 1
   | field       | type   | rules         |

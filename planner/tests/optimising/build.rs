@@ -319,7 +319,7 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 }
                 Op::Rows(stages) => stages.iter().map(stage_shape).collect::<Vec<_>>().join(" | "),
                 Op::Aggregate(op) => format!("aggregate({})", op.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")),
-                Op::TableJoin(_) => format!("join({})", fields(&node.schema)),
+                Op::TableJoin(_) | Op::StreamJoin(_) => format!("join({})", fields(&node.schema)),
                 Op::Union => "union".into(),
                 Op::Output => "output".into(),
                 Op::Sink(_) => "sink".into(),

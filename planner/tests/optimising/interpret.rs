@@ -43,6 +43,7 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
             Op::Aggregate(op) => aggregate(op, &input(0), &names(below(0))),
             Op::TableJoin(op) => join(op, input(0), &input(1)),
             Op::Rejected => panic!("no plan here reads rejects"),
+            Op::StreamJoin(_) => panic!("no plan here joins streams"),
         };
         let watched = observe.contains(&node.name) && plan.output_of(&node.name) == Some(NodeId(id));
         if watched || matches!(node.op, Op::Sink(_)) {

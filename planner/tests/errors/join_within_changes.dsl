@@ -1,11 +1,13 @@
 Feature: Payments
   Background:
     @source(name=payments, type=topic, topic="payments", contract=Payment@2, lateness=5s)
-    @source(name=ticks, type=tick)
+    @source(name=refunds, type=topic, topic="refunds", contract=Refund@1)
 
   Scenario: A mistake
-    @step(name=A)
-      @do join ticks on ticks.n = payments.amount
+    @step(name=T, from=refunds)
+      @do aggregate n = count(*) by card keep for ever
+    @step(name=A, from=payments)
+      @do join T on T.card = payments.card_id within 10m
     @sink(type=stdout)
 
 Contract: Payment version 2
@@ -15,6 +17,17 @@ Contract: Payment version 2
   | amount  | decimal(12, 2) | required, >= 0            |
   | tags    | list<string>   |                           |
   | paid_at | timestamp(ms)  | required, event time      |
+
+Contract: Refund version 1
+  | field    | type          | rules                |
+  | card     | string        | required             |
+  | amount   | int32         |                      |
+  | given_at | timestamp(ms) | required, event time |
+
+Contract: Limit version 1
+  | field   | type   | rules    |
+  | card_id | string | required |
+  | most    | int32  |          |
 
 Contract: Card version 1
   | field       | type   | rules         |
