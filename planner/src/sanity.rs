@@ -3,7 +3,9 @@
 //! Lowering has made sure that the plan means what the text says. Here it is asked whether that can work: whether state has a bound, whether
 //! windows ever close, whether a sink can take what it gets.
 
-use crate::{AggregateOp, EmitMode, JoinBound, Node, NodeId, Op, Plan, SinkOp, StateBound, StreamJoinOp, StreamKind, TableJoinOp, WindowShape};
+use crate::{
+    AggregateOp, EmitMode, JoinBound, Node, NodeId, Op, Plan, SinkOp, StateBound, StreamJoinOp, StreamKind, TableJoinOp, WindowShape,
+};
 use arrow::datatypes::DataType;
 use runink_connector_api::ConnectorSpec;
 use runink_dsl::{CodeEntry, Diagnostic, FileId, ast::Span};
@@ -214,9 +216,19 @@ impl Findings<'_> {
         match (&op.bound, &node.state) {
             (JoinBound::AsOf { .. }, StateBound::PerKey { ttl_us: None }) if !right.bounded => {
                 let columns: Vec<usize> = op.on.iter().map(|on| on.1).collect();
-                let message =
-                    format!("the state of `{}` has no bound: it keeps the newest row of every {} of `{}`", node.name, names(right, &columns), right.name);
-                self.add(node, UNBOUNDED_TABLE, message, "one row for each key, for ever", "say `keep for ever` if there are few keys".into());
+                let message = format!(
+                    "the state of `{}` has no bound: it keeps the newest row of every {} of `{}`",
+                    node.name,
+                    names(right, &columns),
+                    right.name
+                );
+                self.add(
+                    node,
+                    UNBOUNDED_TABLE,
+                    message,
+                    "one row for each key, for ever",
+                    "say `keep for ever` if there are few keys".into(),
+                );
             }
             (JoinBound::Unbounded { .. }, StateBound::Rows { lifetime_us: None }) if !node.bounded => {
                 let left = self.input(node, 0).map(|n| n.name.clone()).unwrap_or_default();

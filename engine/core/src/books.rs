@@ -68,9 +68,11 @@ pub(crate) fn of(plan: &Plan) -> (Vec<String>, Vec<Vec<Part>>) {
         .map(|to| begins(to).is_some() && !origins[to].is_empty() && origins[to].iter().all(|&from| same(from, to) && readers(from) == 1))
         .collect();
     let is_table = |node: usize| {
-        plan.nodes
-            .iter()
-            .any(|n| matches!(n.op, Op::TableJoin(_) | Op::StreamJoin(_)) && n.inputs.get(1) == Some(&NodeId(node)) && ends(node) == Some(&n.name.as_str()))
+        plan.nodes.iter().any(|n| {
+            matches!(n.op, Op::TableJoin(_) | Op::StreamJoin(_))
+                && n.inputs.get(1) == Some(&NodeId(node))
+                && ends(node) == Some(&n.name.as_str())
+        })
     };
     let parts = works.iter().enumerate().map(|(node, names)| {
         let last = names.len().saturating_sub(1);

@@ -6,8 +6,7 @@ use super::{
 };
 use crate::{
     AggregateCall, AggregateOp, ExpectAction, JoinBound, Node, Op, Plan, RowStage, RowStageKind, StateBound, StreamJoinKind, StreamJoinOp,
-    StreamKind, TableJoinKind, TableJoinOp, WindowSpec,
-    types::type_name,
+    StreamKind, TableJoinKind, TableJoinOp, WindowSpec, types::type_name,
 };
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::Expr;
@@ -420,9 +419,9 @@ fn stream_join_lines(op: &StreamJoinOp, left: &Node, right: &Node) -> Vec<Line> 
 
 /// Which rows go on, the key, a further condition.
 fn matching_lines(kind: &str, on: &[(usize, usize)], condition: Option<&(Expr, SchemaRef)>, left: &Node, right: &Node) -> Vec<Line> {
-    let pair = |&(l, r): &(usize, usize)| format!("{} = {}.{}", name(&column(&left.schema, l)), right.name, name(&column(&right.schema, r)));
-    let mut lines =
-        vec![line("join", format!("{kind} {}", right.name)), line("on", on.iter().map(pair).collect::<Vec<_>>().join(" and "))];
+    let pair =
+        |&(l, r): &(usize, usize)| format!("{} = {}.{}", name(&column(&left.schema, l)), right.name, name(&column(&right.schema, r)));
+    let mut lines = vec![line("join", format!("{kind} {}", right.name)), line("on", on.iter().map(pair).collect::<Vec<_>>().join(" and "))];
     if let Some((condition, _)) = condition {
         lines.push(line("and", sql(condition)));
     }

@@ -40,8 +40,7 @@ pub(super) fn has_effects(plan: &Plan, node: &Node) -> bool {
         Op::TableJoin(op) => op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema)),
         // A late row is rejected.
         Op::StreamJoin(op) => {
-            !matches!(op.bound, JoinBound::Unbounded { .. })
-                || op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema))
+            !matches!(op.bound, JoinBound::Unbounded { .. }) || op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema))
         }
         Op::Rows(stages) => {
             let Some(mut schema) = node.inputs.first().map(|&i| &plan.node(i).schema) else { return true };
