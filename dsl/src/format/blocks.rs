@@ -95,8 +95,9 @@ pub(super) fn entries(root: &SyntaxNode) -> Vec<Entry> {
     walk.block(root, 0, 0);
     walk.end_line();
     let mut entries = walk.entries;
-    place_comments(&mut entries);
+    // First the lines, then the comments, which stand by lines as those will stand.
     keep_shape(&mut entries);
+    place_comments(&mut entries);
     entries
 }
 
