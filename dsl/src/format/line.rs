@@ -187,9 +187,9 @@ fn write_tokens(line: SyntaxKind, tokens: &[&SyntaxToken], understood: bool, fir
     }
 }
 
-/// Whether it is the `do` of `@do`.
+/// Whether it is the `do` of `@do`. In a broken line the first word may be another: blanks after that one could change what the line says.
 fn first_keyword(tokens: &[&SyntaxToken], token: &SyntaxToken) -> bool {
-    tokens.iter().copied().find(|t| t.kind() == KEYWORD) == Some(token)
+    matches!(token.text(), "when" | "do" | "then") && tokens.iter().copied().find(|t| t.kind() == KEYWORD) == Some(token)
 }
 
 fn push_gap(before: &SyntaxToken, after: &SyntaxToken, blanks: &str, understood: bool, out: &mut String) {
