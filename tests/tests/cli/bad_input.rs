@@ -28,7 +28,7 @@ fn a_file_without_rights_is_the_operators_matter() {
     use std::os::unix::fs::PermissionsExt;
     let bench = Bench::new(&[COPY, ORDER]);
     bench.write("orders.jsonl", text(&orders(3)));
-    fs::set_permissions(bench.path("orders.jsonl"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(bench.path("orders.jsonl"), fs::Permissions::from_mode(0o000)).unwrap();
     let ran = bench.run(&["--set", "IN=orders.jsonl"]);
     if fs::File::open(bench.path("orders.jsonl")).is_ok() {
         // Root may read everything.
