@@ -186,6 +186,7 @@ impl UnitReader for IpcUnit {
         let piece = batch.slice(self.given, rows);
         let first_row = self.shared.index.batches[self.unit].first_row + self.given as u64;
         self.given += rows;
-        self.fit.apply(&piece, first_row).map(Some)
+        // Damage may show only when values are converted.
+        guarded(NAME, "the rows", || Ok::<_, std::io::Error>(self.fit.apply(&piece, first_row)))?.map(Some)
     }
 }

@@ -190,7 +190,7 @@ impl UnitReader for ParquetUnit {
             reader.rest = Some(batch.slice(rows, batch.num_rows() - rows));
         }
         self.remaining -= rows;
-        let decoded = self.fit.apply(&batch.slice(0, rows), first_row)?;
+        let decoded = guarded(NAME, "the rows", || Ok::<_, std::io::Error>(self.fit.apply(&batch.slice(0, rows), first_row)))??;
         if self.remaining == 0
             && let Some(mut reader) = self.reader.take()
         {
