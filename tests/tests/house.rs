@@ -14,13 +14,16 @@ const EDGES: &[(&str, &[&str])] = &[
     ("runink-dsl", &[]),
     ("runink-connector-api", &[]),
     ("runink-checkpoint", &[]),
+    ("runink-store", &["runink-checkpoint"]),
     ("runink-formats", &["runink-connector-api"]),
     ("runink-files", &["runink-connector-api", "runink-formats"]),
     ("runink-generators", &["runink-connector-api"]),
+    ("runink-kafka", &["runink-connector-api", "runink-formats"]),
     ("runink-planner", &["runink-dsl", "runink-connector-api"]),
     ("runink-operators", &["runink-checkpoint", "runink-connector-api", "runink-planner"]),
     ("runink-engine", &["runink-checkpoint", "runink-connector-api", "runink-operators", "runink-planner"]),
     ("runink-examples", &["runink-dsl", "runink-planner", "runink-engine", "runink-connector-api", "runink-formats"]),
+    ("runink-fake", &["runink-dsl", "runink-planner", "runink-connector-api", "runink-formats"]),
     (
         "runi",
         &[
@@ -32,6 +35,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "runink-formats",
             "runink-files",
             "runink-generators",
+            "runink-kafka",
+            "runink-checkpoint",
+            "runink-store",
+            "runink-fake",
         ],
     ),
 ];
@@ -42,6 +49,8 @@ const UNKNOWN_TO: &[(&str, &[&str])] = &[
     ("runink-planner", &["timely", "tokio"]),
     ("runink-connector-api", &["timely", "datafusion-common"]),
     ("runink-checkpoint", &["timely", "datafusion-common"]),
+    ("runink-store", &["timely", "datafusion-common"]),
+    ("runink-kafka", &["timely", "datafusion-common"]),
     ("runink-operators", &["timely", "tokio"]),
 ];
 

@@ -1,6 +1,6 @@
 //! Sinks: where results go out.
 
-use crate::{ConnectorError, Options, Share};
+use crate::{CommitIdentity, Committer, ConnectorError, Options, Outbox, Share};
 use arrow::{array::Int64Array, datatypes::SchemaRef, record_batch::RecordBatch};
 use std::path::PathBuf;
 
@@ -32,6 +32,13 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// Where the target cannot be opened.
     fn writer(&self, share: Share) -> Result<Box<dyn SinkWriter>, ConnectorError>;
+    /// Who commits its outboxes, where [`Sink::delivery`] is [`Delivery::ExactlyOnce`]; `None` for all others.
+    ///
+    /// # Errors
+    /// Where the target cannot be opened.
+    fn committer(&self, _identity: CommitIdentity) -> Result<Option<Box<dyn Committer>>, ConnectorError> {
+        Ok(None)
+    }
 }
 
 /// How many writers a sink wants.
@@ -51,6 +58,8 @@ pub enum Delivery {
     AtLeastOnce,
     /// A complete output appears at once or not at all.
     Atomic,
+    /// Rows go out with the checkpoint that holds them, each once, whatever crashes.
+    ExactlyOnce,
 }
 
 impl Delivery {
@@ -59,6 +68,7 @@ impl Delivery {
         match self {
             Delivery::AtLeastOnce => "at least once",
             Delivery::Atomic => "complete or not at all",
+            Delivery::ExactlyOnce => "exactly once",
         }
     }
 }
@@ -76,6 +86,15 @@ pub trait SinkWriter: Send {
     /// # Errors
     /// Where the target refuses the flush.
     fn flush(&mut self) -> Result<(), ConnectorError>;
+
+    /// What was written since the last call and is held back for the next checkpoint. Only writers of a sink that delivers exactly once hold anything back; with
+    /// checkpoints, theirs is called in place of [`SinkWriter::flush`].
+    ///
+    /// # Errors
+    /// Where rows cannot be encoded or made durable.
+    fn outbox(&mut self) -> Result<Option<Outbox>, ConnectorError> {
+        Ok(None)
+    }
 
     /// The scenario has ended well, every writer's input with it: completes the output.
     ///

@@ -1,6 +1,6 @@
 //! Sources: where rows come in.
 
-use crate::{ConnectorError, Options, Predicate};
+use crate::{ConnectorError, Options, Predicate, Resume, SavedPosition};
 use arrow::{array::UInt64Array, datatypes::SchemaRef, record_batch::RecordBatch};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -41,6 +41,16 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Where the worker's share cannot be opened.
     fn reader(&self, share: Share) -> Result<Box<dyn SourceReader>, ConnectorError>;
+    /// The reader of one worker that goes on after these positions. All workers are given all positions, of whatever number of readers there was before.
+    ///
+    /// # Errors
+    /// Where the source cannot go on from them: it keeps none ([`Chunk::after`]), or the outside no longer has what comes next.
+    fn resume(&self, share: Share, from: &[SavedPosition]) -> Result<Box<dyn SourceReader>, ConnectorError> {
+        if from.is_empty() {
+            return self.reader(share);
+        }
+        Err(ConnectorError::user("CON001", "this source cannot go on from a checkpoint").hint("run without `--state`, or read from another source"))
+    }
     /// The total in bytes, where known, for progress.
     fn total_bytes(&self) -> Option<u64> {
         None
@@ -150,6 +160,8 @@ pub struct Chunk {
     pub bytes: u64,
     /// The partition has no more rows: it no longer holds the watermark.
     pub partition_ends: bool,
+    /// Where to go on after this chunk; `None` where the source cannot.
+    pub after: Option<Resume>,
 }
 
 /// Positions of a batch's rows in their origin: row numbers from 0, or line numbers from 1, as the format counts.

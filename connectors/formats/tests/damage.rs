@@ -19,25 +19,36 @@ proptest! {
 
     #[test]
     fn damaged_files_are_errors_or_rows(seed: u64) {
-        let mut random = Random(seed);
-        let batch = random.batch(20);
-        for (format, output) in FORMATS {
-            let mut bytes = encoded(&output, &batch);
-            for _ in 0..1 + random.below(3) {
-                let at = random.below(bytes.len());
-                bytes[at] ^= 1 << random.below(8);
-            }
-            if random.one_in(4) {
-                bytes.truncate(random.below(bytes.len()));
-            }
-            let spec = ReadSpec::all(batch.schema(), 7);
-            if let Ok(file) = opened(format, &bytes)
-                && let Err(e) = read(file.as_ref(), &spec, 0..file.units())
-            {
-                prop_assert!(e.code.starts_with("FMT"), "{}", e);
-            }
+        damage(seed)?;
+    }
+}
+
+/// The scale of a decimal, damaged: the file opens and its rows are read, but no value of it can be converted.
+#[test]
+fn damage_that_shows_only_when_values_are_converted_is_an_error() {
+    damage(4_888_607_384_095_803_275).unwrap();
+}
+
+fn damage(seed: u64) -> Result<(), TestCaseError> {
+    let mut random = Random(seed);
+    let batch = random.batch(20);
+    for (format, output) in FORMATS {
+        let mut bytes = encoded(&output, &batch);
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(bytes.len());
+            bytes[at] ^= 1 << random.below(8);
+        }
+        if random.one_in(4) {
+            bytes.truncate(random.below(bytes.len()));
+        }
+        let spec = ReadSpec::all(batch.schema(), 7);
+        if let Ok(file) = opened(format, &bytes)
+            && let Err(e) = read(file.as_ref(), &spec, 0..file.units())
+        {
+            prop_assert!(e.code.starts_with("FMT"), "{}", e);
         }
     }
+    Ok(())
 }
 
 #[test]

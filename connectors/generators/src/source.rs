@@ -154,6 +154,7 @@ impl SourceReader for GeneratedReader {
             ordinal: Ordinal { unit: u32::try_from(self.chunk >> 32).unwrap_or(u32::MAX), chunk: (self.chunk & 0xFFFF_FFFF) as u32 },
             bytes: 0,
             partition_ends: false,
+            after: None,
         };
         self.next = events.end;
         if self.next == chunk_end {

@@ -141,21 +141,22 @@ fn unquote_name(text: &str) -> String {
 
 /// `"…"` as a text: `\"`, `\\`, `\n`, `\t` undone; any other `\` stays.
 pub(crate) fn unquote_text(text: &str) -> String {
+    unescape(inner(text), &[('"', '"'), ('\\', '\\'), ('n', '\n'), ('t', '\t')])
+}
+
+/// A text with its escapes undone: `\` and the first of a pair stand for the second. Any other `\` stays.
+pub(super) fn unescape(text: &str, escapes: &[(char, char)]) -> String {
     let mut value = String::with_capacity(text.len());
-    let mut chars = inner(text).chars().peekable();
+    let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        let escaped = match (c, chars.peek()) {
-            ('\\', Some('"')) => '"',
-            ('\\', Some('\\')) => '\\',
-            ('\\', Some('n')) => '\n',
-            ('\\', Some('t')) => '\t',
-            _ => {
-                value.push(c);
-                continue;
+        let escaped = chars.peek().filter(|_| c == '\\').and_then(|next| escapes.iter().find(|(written, _)| written == next));
+        match escaped {
+            Some((_, meant)) => {
+                chars.next();
+                value.push(*meant);
             }
-        };
-        chars.next();
-        value.push(escaped);
+            None => value.push(c),
+        }
     }
     value
 }

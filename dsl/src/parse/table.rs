@@ -1,6 +1,6 @@
 //! Tables: rows of cells between `|`.
 
-use super::{cursor::quote, lines::Line, out::Out};
+use super::{atoms::unescape, cursor::quote, lines::Line, out::Out};
 use crate::{
     ast::{Name, Span, Spanned, Table},
     codes,
@@ -101,27 +101,12 @@ fn cell(out: &mut Out<'_>, start: usize, end: usize) -> Spanned<String> {
     out.blank(end);
     out.finish();
     let span = if first == last { Span::new(start, end) } else { Span::new(first, last) };
-    Spanned::new(unescape(&out.text[first..last]), span)
+    Spanned::new(unescape_cell(&out.text[first..last]), span)
 }
 
-/// `\|`, `\\` and `\n` undone; any other `\` stays.
-fn unescape(text: &str) -> String {
-    let mut value = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let escaped = match (c, chars.peek()) {
-            ('\\', Some('|')) => '|',
-            ('\\', Some('\\')) => '\\',
-            ('\\', Some('n')) => '\n',
-            _ => {
-                value.push(c);
-                continue;
-            }
-        };
-        chars.next();
-        value.push(escaped);
-    }
-    value
+/// `\|`, `\\` and `\n` undone.
+fn unescape_cell(text: &str) -> String {
+    unescape(text, &[('|', '|'), ('\\', '\\'), ('n', '\n')])
 }
 
 fn check_header(out: &mut Out<'_>, columns: &[Name]) {

@@ -7,7 +7,7 @@ use crate::{
     scenario::Shared,
     sink,
     source::{self, StopCell},
-    stream_join::stream_join,
+    stateful,
 };
 use runink_operators::OperatorError;
 use runink_planner::{Node, NodeId, Op};
@@ -119,21 +119,21 @@ impl<'scope> Builder<'scope, '_> {
             Op::Output => inputs.pop().ok_or_else(missing)?,
             Op::Aggregate(op) => {
                 let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
-                let ((out, first), second) = operators::aggregate(input, marks.clone(), (id, node), op, &schema, self.shared)?;
+                let ((out, first), second) = stateful::aggregate(input, marks.clone(), (id, node), op, &schema, self.shared)?;
                 rejects.extend([first, second]);
                 out
             }
             Op::TableJoin(op) => {
                 let (table, stream) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
                 let schemas = (&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?);
-                let (out, more) = operators::table_join(stream, table, marks.clone(), (id, node), op, schemas, self.shared)?;
+                let (out, more) = stateful::table_join(stream, table, marks.clone(), (id, node), op, schemas, self.shared)?;
                 rejects.push(more);
                 out
             }
             Op::StreamJoin(op) => {
                 let (right, left) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
                 let schemas = [&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?];
-                let (out, more) = stream_join([left, right], marks.clone(), (id, node), op, schemas, self.shared)?;
+                let (out, more) = stateful::stream_join([left, right], marks.clone(), (id, node), op, schemas, self.shared)?;
                 rejects.push(more);
                 out
             }

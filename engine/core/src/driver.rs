@@ -1,7 +1,7 @@
 //! What timely operators have in common: a stash of work by epoch, released in order as epochs close; and failure that stops one scenario only.
 
 use crate::{EngineError, Time, packet::Packet, scenario::Shared};
-use runink_operators::{Batch, OperatorError, Rejects};
+use runink_operators::{Batch, OperatorError, Ordered, Rejects};
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,7 +11,7 @@ use timely::{
     container::NoopBuilder,
     dataflow::{
         channels::pushers::Output,
-        operators::{Capability, generic::OutputBuilder},
+        operators::{Capability, InputCapability, generic::OutputBuilder},
     },
 };
 
@@ -41,9 +41,11 @@ impl<W: Default> Stash<W> {
         Stash { epochs: BTreeMap::new() }
     }
 
-    /// The work of an epoch; `caps` is asked for when it is the epoch's first.
-    pub(crate) fn at(&mut self, time: Time, caps: impl FnOnce() -> Vec<Capability<Time>>) -> &mut W {
-        &mut self.epochs.entry(time).or_insert_with(|| (caps(), W::default())).1
+    /// The work of the epoch that a message belongs to. With an epoch's first message its rights to send are kept, one for each of the `outputs`.
+    pub(crate) fn of(&mut self, message: &InputCapability<Time>, outputs: usize) -> Option<&mut W> {
+        let &time = message.least()?;
+        let first = || ((0..outputs).filter_map(|output| message.retain_least(output)).collect(), W::default());
+        Some(&mut self.epochs.entry(time).or_insert_with(first).1)
     }
 
     /// The first epoch's work, if the epoch is closed.
@@ -63,9 +65,9 @@ impl<W: Default> Stash<W> {
 }
 
 /// Packets of an epoch in their deterministic order.
-pub(crate) fn in_order(mut packets: Vec<Packet>) -> Vec<Batch> {
+pub(crate) fn in_order(mut packets: Vec<Packet>) -> Vec<Ordered> {
     packets.sort_by_key(|p| p.order);
-    packets.into_iter().filter_map(|p| p.batch).collect()
+    packets.into_iter().filter_map(|p| Some(Ordered { batch: p.batch?, order: p.order })).collect()
 }
 
 /// Runs an operator's logic so that an error or a panic in it stops its scenario and nothing else. `None` when it failed.

@@ -21,10 +21,9 @@ mod quiet;
 mod scenario;
 mod sink;
 mod source;
-mod stream_join;
+mod stateful;
 pub mod testing;
 mod watermark;
-mod window_order;
 
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
 pub use error::EngineError;

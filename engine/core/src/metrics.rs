@@ -163,8 +163,8 @@ impl PartCounters<'_> {
         self.step.rejected.fetch_add(moved.rejected, Relaxed);
     }
 
-    /// Counts rows that come to the step here, and not through its first part: the right ones of a join of streams.
-    pub(crate) fn add_right(&self, rows: u64) {
+    /// Counts rows that come to the step here, and not through its first part: the right ones of a join of streams, say.
+    pub(crate) fn add_others(&self, rows: u64) {
         self.step.rows_in.fetch_add(rows, Relaxed);
     }
 

@@ -8,6 +8,7 @@ use crate::{
     scenario::Shared,
 };
 use runink_connector_api::{Share, SinkWidth, SinkWriter};
+use runink_operators::Ordered;
 use runink_planner::NodeId;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use timely::dataflow::{Stream, operators::generic::builder_rc::OperatorBuilder};
@@ -39,8 +40,8 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
         let mut stash: Stash<Vec<Packet>> = Stash::new();
         move |frontiers| {
             input.for_each(|cap, packet| {
-                if let Some(&time) = cap.least() {
-                    stash.at(time, || cap.retain_least(0).into_iter().collect()).push(std::mem::take(packet));
+                if let Some(work) = stash.of(&cap, 1) {
+                    work.push(std::mem::take(packet));
                 }
             });
             let frontier = frontiers[0].frontier();
@@ -48,7 +49,7 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
                 let failed = |error| EngineError::Connector { name: name.clone(), error };
                 let mut wrote = false;
                 while let Some((_, _caps, packets)) = stash.pop_closed(|t| !frontier.less_equal(&t)) {
-                    for batch in in_order(packets) {
+                    for Ordered { batch, .. } in in_order(packets) {
                         if let Some(writer) = &mut writer {
                             writer.write(&batch.rows, batch.diffs.as_ref()).map_err(failed)?;
                             wrote = true;

@@ -88,6 +88,7 @@ impl Source for ScriptedSource {
                     ordinal: *ordinal,
                     bytes: 0,
                     partition_ends: false,
+                    after: None,
                 })),
             }
         }

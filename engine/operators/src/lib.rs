@@ -5,13 +5,16 @@
 
 pub mod aggregate;
 mod batch;
+mod epoch;
 mod error;
 pub mod hash;
 mod rejects;
 pub mod rows;
 pub mod stream_join;
 pub mod table_join;
+mod window_order;
 
 pub use batch::{Batch, Origin};
+pub use epoch::{EpochOperator, EpochTime, Given, Ordered, batches};
 pub use error::OperatorError;
 pub use rejects::{RejectedRow, Rejects};

@@ -93,10 +93,11 @@ impl Lowering<'_> {
         let wanted = self.plain_text(texts, value)?;
         match wanted.as_str() {
             "at-least-once" => Ok(()),
+            "exactly-once" if promised == Delivery::ExactlyOnce => Ok(()),
             "exactly-once" => {
                 let message = format!("`{connector}` does not promise exactly-once delivery");
                 let more = match promised {
-                    Delivery::AtLeastOnce => "",
+                    Delivery::AtLeastOnce | Delivery::ExactlyOnce => "",
                     Delivery::Atomic => "; its output still appears complete or not at all",
                 };
                 let hint = format!("leave `delivery` out or write `delivery=at-least-once`{more}");

@@ -101,7 +101,12 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
             }
             ensure(same(Some(schema)), || "a schema that is not its last stage's".into())
         }
-        (Op::Union, _) => ensure(inputs.iter().all(|i| same_columns(&i.schema, &node.schema)), || "an input of another schema".into()),
+        (Op::Union, _) => {
+            ensure(inputs.iter().all(|i| same_columns(&i.schema, &node.schema)), || "an input of another schema".into())?;
+            // Keys of several inputs would mean nothing together; lowering refuses such a text.
+            let append_only = |n: &Node| n.kind == StreamKind::AppendOnly;
+            ensure(append_only(node) && inputs.iter().all(|i| append_only(i)), || "a union of keyed streams".into())
+        }
         (Op::Output | Op::Sink(_), first) => ensure(same(first), || "a schema that is not its input's".into()),
         (Op::Aggregate(op), Some(input)) => aggregate_fits(op, input, node),
         (Op::TableJoin(op), Some(stream)) => join_fits(op, stream, &inputs[1].schema, node),

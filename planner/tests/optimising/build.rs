@@ -177,6 +177,10 @@ impl Build {
         self.add(name, Op::Rows(done), vec![input], schema)
     }
 
+    pub(crate) fn is_append_only(&self, id: NodeId) -> bool {
+        self.nodes[id.0].kind == StreamKind::AppendOnly
+    }
+
     pub(crate) fn union(&mut self, name: &str, inputs: &[NodeId]) -> NodeId {
         let schema = self.nodes[inputs[0].0].schema.clone();
         self.add(name, Op::Union, inputs.to_vec(), schema)

@@ -99,10 +99,11 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
     let mut watched = Vec::new();
     for step in STEPS.iter().take(1 + choices.among(STEPS.len())) {
         let (input, mut columns) = streams[choices.among(streams.len())];
+        let (other, _) = streams[choices.among(streams.len())];
         let mut tags = 0;
         let made = match choices.among(6) {
-            0 => {
-                let (other, _) = streams[choices.among(streams.len())];
+            // As lowering does, which refuses to mix keys.
+            0 if b.is_append_only(input) && b.is_append_only(other) => {
                 let plain = |b: &mut Build, n| b.rows(step, n, vec![Stage::Project(vec![(col("a"), "a"), (col("s"), "s")])]);
                 let inputs = [plain(&mut b, input), plain(&mut b, other)];
                 columns = false;

@@ -282,5 +282,6 @@ fn chunk_of(decoded: Decoded, origin: &Arc<str>, ordinal: Ordinal, bytes: u64) -
         ordinal,
         bytes,
         partition_ends: false,
+        after: None,
     }
 }

@@ -135,6 +135,7 @@ impl SourceReader for ReplayReader {
             ordinal: held.chunk.ordinal,
             bytes: std::mem::take(&mut held.chunk.bytes),
             partition_ends: held.chunk.partition_ends && to == rows,
+            after: held.chunk.after.clone().filter(|_| to == rows),
         };
         if to < rows {
             held.handed_on = to;
@@ -182,6 +183,7 @@ mod tests {
             ordinal: Ordinal::default(),
             bytes: 10,
             partition_ends: false,
+            after: None,
         }
     }
 

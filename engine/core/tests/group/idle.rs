@@ -24,6 +24,7 @@ fn rows(partition: u32, chunk: u32, at: i64) -> Poll {
         ordinal: Ordinal { unit: 0, chunk },
         bytes: 0,
         partition_ends: false,
+        after: None,
     })
 }
 

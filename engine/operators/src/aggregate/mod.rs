@@ -8,6 +8,7 @@
 
 mod calls;
 mod emit;
+mod epoch;
 mod grouping;
 pub(crate) mod keys;
 mod pane;
@@ -20,6 +21,7 @@ mod store;
 pub(crate) mod time;
 pub(crate) mod window;
 
+pub use epoch::MergeAggregate;
 pub use partial::PartialAggregate;
 
 use crate::{Batch, OperatorError, Rejects};

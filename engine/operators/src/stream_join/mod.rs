@@ -23,8 +23,9 @@ mod state;
 mod versions;
 
 use crate::{
-    Batch, OperatorError, Rejects,
+    Batch, EpochOperator, EpochTime, Given, OperatorError, Ordered, Rejects,
     aggregate::keys::{KeyRows, KeyTable},
+    batches,
 };
 use arrow::{
     array::{Int64Array, UInt32Array},
@@ -36,7 +37,7 @@ use bound::{Bound, Side, Span};
 use changing::Changing;
 use pairs::Pick;
 use rows::{Incoming, SideRows};
-use runink_checkpoint::KeyGroups;
+use runink_checkpoint::{KeyGroups, StateTable};
 use runink_planner::{StreamJoinKind, StreamJoinOp};
 use spec::{Admitted, Spec};
 use versions::Versions;
@@ -318,5 +319,27 @@ impl StreamJoinOperator {
         if let Way::Changing(changing) = &mut self.way {
             changing.forget(side, slots);
         }
+    }
+}
+
+impl EpochOperator for StreamJoinOperator {
+    fn epoch(&mut self, inputs: Vec<Vec<Ordered>>, time: EpochTime, rejects: &mut Rejects) -> Result<Given, OperatorError> {
+        let mut inputs = inputs.into_iter();
+        let mut next = || batches(inputs.next().unwrap_or_default());
+        self.apply_left(next(), time.before, time.clock_us, rejects)?;
+        self.apply_right(next(), time.before, time.clock_us, rejects)?;
+        Ok(Given::of(time.ordered(self.close(time.watermark, time.clock_us, rejects)?)))
+    }
+
+    fn held(&self) -> u64 {
+        StreamJoinOperator::held(self)
+    }
+
+    fn table(&mut self) -> Option<&mut dyn StateTable> {
+        Some(self)
+    }
+
+    fn resume(&mut self, watermark: i64, clock_us: i64) {
+        StreamJoinOperator::resume(self, watermark, clock_us);
     }
 }

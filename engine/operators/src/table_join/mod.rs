@@ -7,7 +7,7 @@ mod table;
 pub use table::KeyedTable;
 
 use crate::{
-    Batch, OperatorError, Rejects,
+    Batch, EpochOperator, EpochTime, Given, OperatorError, Ordered, Rejects, batches,
     rows::{Expression, RowFailure, reject_failures},
 };
 use arrow::{
@@ -204,6 +204,37 @@ impl Found {
     pub fn slots(&self) -> &arrow::array::UInt32Array {
         &self.slots
     }
+}
+
+impl EpochOperator for TableJoinOperator {
+    /// Input 0 is the stream, input 1 the table.
+    fn epoch(&mut self, inputs: Vec<Vec<Ordered>>, time: EpochTime, rejects: &mut Rejects) -> Result<Given, OperatorError> {
+        let mut inputs = inputs.into_iter();
+        let (stream, table) = (inputs.next().unwrap_or_default(), inputs.next().unwrap_or_default());
+        if !table.is_empty() {
+            self.apply_table(batches(table), time.before)?;
+        }
+        let mut given = Given::default();
+        for Ordered { batch, order } in stream {
+            let (came, rejected) = (batch.len(), rejects.len());
+            let joined = self.probe(batch, time.before, rejects)?;
+            let went = joined.as_ref().map_or(0, Batch::len);
+            given.filtered += (came - went - (rejects.len() - rejected)) as u64;
+            given.batches.extend(joined.map(|batch| Ordered { batch, order }));
+        }
+        Ok(given)
+    }
+
+    fn held(&self) -> u64 {
+        self.keys() as u64
+    }
+
+    fn table(&mut self) -> Option<&mut dyn StateTable> {
+        Some(self)
+    }
+
+    /// What is looked up next depends on the table alone.
+    fn resume(&mut self, _: i64, _: i64) {}
 }
 
 impl StateTable for TableJoinOperator {

@@ -1,0 +1,117 @@
+//! The border between a running dataflow and whoever makes its checkpoints.
+//!
+//! Epochs are cut into *intervals*; between two intervals lies a [`Boundary`], and only there can a checkpoint be taken. Each *part* of a dataflow (a node's
+//! share on one worker) hands over what changed in an interval before it begins the next one, and says how far it has come. No barrier travels with the data: a
+//! boundary is complete when every part has passed it, and then everything handed over up to it is the state as of it.
+
+use crate::{Epoch, StateChanges, StateError};
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use serde::{Deserialize, Serialize};
+use std::{num::NonZeroU64, ops::Range, sync::Arc};
+
+/// A place between two epochs at which a checkpoint can be taken: all epochs before it count, none after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Boundary(pub u64);
+
+impl Boundary {
+    /// Behind the last epoch: the part has ended.
+    pub const END: Boundary = Boundary(u64::MAX);
+}
+
+/// How many epochs an interval has: the same on all workers, so that all know the boundaries without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cadence(pub NonZeroU64);
+
+impl Cadence {
+    /// The first boundary at which an epoch counts.
+    pub fn after(self, epoch: Epoch) -> Boundary {
+        Boundary((epoch.0 / self.0).saturating_add(1))
+    }
+
+    /// The last boundary that is passed when no epoch before `frontier` can come any more; `None` is the end.
+    pub fn passed(self, frontier: Option<Epoch>) -> Boundary {
+        frontier.map_or(Boundary::END, |epoch| Boundary(epoch.0 / self.0))
+    }
+
+    /// The first epoch that does not count at a boundary.
+    pub fn first_after(self, boundary: Boundary) -> Epoch {
+        Epoch(boundary.0.saturating_mul(self.0.get()))
+    }
+}
+
+/// A node's share on one worker.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Part {
+    /// The node's lasting name: what a restarted or changed scenario is matched by.
+    pub node: Arc<str>,
+    /// Which worker.
+    pub worker: usize,
+}
+
+/// What a part hands over.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Its table changed.
+    Table(StateChanges),
+    /// Facts that replace those of the same names: positions of a source, where a watermark stands. A fact belongs to its node, not to the worker.
+    Facts(Vec<(String, Vec<u8>)>),
+    /// What a sink's writer holds back for the checkpoint.
+    Outbox(HeldOutput),
+}
+
+/// Output that waits for its checkpoint; opaque but for what tells one output from another.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldOutput {
+    /// The payload.
+    pub bytes: Vec<u8>,
+    /// How many rows it stands for.
+    pub rows: u64,
+    /// An order-free hash of these rows.
+    pub hash: u64,
+}
+
+/// What a table looks like: what its rows are stored and matched by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableShape {
+    /// See [`crate::StateTable::schema`].
+    pub schema: SchemaRef,
+    /// See [`crate::StateTable::key_columns`].
+    pub key_columns: usize,
+}
+
+/// Takes what parts hand over. Called on worker threads: it must neither block nor wait for I/O. A part calls in order of boundaries.
+pub trait Captures: Send + Sync {
+    /// A part is there; it will hand over pieces. `shape` is given where it has a table. All parts are there before any passes a boundary.
+    fn register(&self, part: &Part, shape: Option<TableShape>);
+
+    /// Something changed in the interval that ends at `boundary`.
+    fn hand_over(&self, part: &Part, boundary: Boundary, piece: Piece);
+
+    /// The part hands over nothing more for boundaries up to this one.
+    fn passed(&self, part: &Part, boundary: Boundary);
+}
+
+/// What a checkpoint holds, for a dataflow that starts from it.
+pub trait Restored: Send + Sync {
+    /// Where the checkpoint was taken.
+    fn boundary(&self) -> Boundary;
+
+    /// A node's facts.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    fn facts(&self, node: &str) -> Result<Vec<(String, Vec<u8>)>, StateError>;
+
+    /// The rows of a node's table whose key groups lie in the range, batch by batch, in the shape that the table has now: columns are matched by name, a
+    /// column that is new is null.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or do not fit the shape.
+    fn rows(
+        &self,
+        node: &str,
+        shape: &TableShape,
+        groups: Range<u16>,
+        each: &mut dyn FnMut(RecordBatch) -> Result<(), StateError>,
+    ) -> Result<(), StateError>;
+}

@@ -1,0 +1,1 @@
+//! Kafka: topics as streams and tables, and the sink that writes each result once.

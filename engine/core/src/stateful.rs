@@ -1,0 +1,247 @@
+//! The one timely operator around all operators with state, and which of them a node of the plan becomes.
+
+use crate::{
+    Time,
+    driver::{PacketOutput, RejectOutput, Stash, guarded, in_order},
+    exchange::{Route, pact},
+    metrics::Moved,
+    operators::{MarkStream, Marks, Standing, Streams, closed},
+    packet::Packet,
+    scenario::Shared,
+};
+use arrow::datatypes::SchemaRef;
+use runink_operators::{
+    EpochOperator, EpochTime, OperatorError, Rejects,
+    aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
+    stream_join::StreamJoinOperator,
+    table_join::TableJoinOperator,
+};
+use runink_planner::{AggregateOp, Node, NodeId, StreamJoinOp, TableJoinOp};
+use std::sync::Arc;
+use timely::{
+    communication::Pull,
+    dataflow::{
+        Stream,
+        channels::{Message, pact::Pipeline},
+        operators::generic::{InputHandleCore, builder_rc::OperatorBuilder, operator::empty},
+    },
+    progress::frontier::MutableAntichain,
+};
+
+/// An input, and how its rows find their worker; where they are already, if absent.
+type Input<'scope> = (Stream<'scope, Time, Packet>, Option<Route>);
+
+/// What an operator's numbers mean for the books of its step.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    /// Its first input's rows come to the step.
+    rows_in: bool,
+    /// Those of the others do as well; else they are a table's.
+    others_in: bool,
+    /// Its rows leave the step.
+    rows_out: bool,
+    /// What it holds is not held by another worker as well.
+    held: bool,
+}
+
+const ALL: Counts = Counts { rows_in: true, others_in: true, rows_out: true, held: true };
+
+/// What an epoch brings.
+#[derive(Default)]
+struct Work {
+    inputs: Vec<Vec<Packet>>,
+    marks: Vec<Marks>,
+}
+
+/// Moves what has come into the stash, whatever way it came.
+type Arrivals = Box<dyn FnMut(&mut Stash<Work>)>;
+
+fn arrivals(mut input: InputHandleCore<Time, Packet, impl Pull<Message<Time, Packet>> + 'static>, at: usize) -> Arrivals {
+    Box::new(move |stash| {
+        input.for_each(|cap, packet| {
+            if let Some(work) = stash.of(&cap, 2) {
+                if work.inputs.len() <= at {
+                    work.inputs.resize_with(at + 1, Vec::new);
+                }
+                work.inputs[at].push(std::mem::take(packet));
+            }
+        });
+    })
+}
+
+/// Runs an operator: it gets each epoch when the epoch is complete at all inputs.
+fn stateful<'scope>(
+    inputs: Vec<Input<'scope>>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    mut operator: Box<dyn EpochOperator>,
+    counts: Counts,
+    shared: &Arc<Shared>,
+) -> Streams<'scope> {
+    let scope = marks.scope();
+    let worker = scope.index() as u64;
+    let mut builder = OperatorBuilder::new(node.name.clone(), scope);
+    let arities = inputs.len();
+    let mut arriving: Vec<Arrivals> = Vec::with_capacity(arities);
+    for (at, (stream, route)) in inputs.into_iter().enumerate() {
+        arriving.push(match route {
+            Some(route) => arrivals(builder.new_input(stream, pact(route, &node.name, shared)), at),
+            None => arrivals(builder.new_input(stream, Pipeline), at),
+        });
+    }
+    let mut mark_input = builder.new_input(marks, Pipeline);
+    let (output, stream) = builder.new_output::<Packet>();
+    let (reject_output, reject_stream) = builder.new_output::<Packet>();
+    let mut output = PacketOutput::new(output);
+    let mut reject_output = RejectOutput::new(reject_output, &node.name, shared);
+    let (shared, name) = (shared.clone(), node.name.clone());
+    let mut standing = Standing::of(node);
+    builder.build(move |_| {
+        let mut stash: Stash<Work> = Stash::new();
+        let mut rejects = Rejects::default();
+        let mut held = 0i64;
+        move |frontiers: &[MutableAntichain<Time>]| {
+            arriving.iter_mut().for_each(|arrive| arrive(&mut stash));
+            mark_input.for_each(|cap, marks| {
+                if let Some(work) = stash.of(&cap, 2) {
+                    work.marks.append(marks);
+                }
+            });
+            if shared.has_failed() {
+                return stash.clear();
+            }
+            let done = guarded(&shared, &name, || {
+                while let Some((_, caps, mut work)) = stash.pop_closed(closed(frontiers)) {
+                    let before = standing.watermark();
+                    standing.take(&work.marks);
+                    let time = EpochTime { before, watermark: standing.watermark(), clock_us: standing.clock_us, worker };
+                    work.inputs.resize_with(arities, Vec::new);
+                    let inputs: Vec<_> = work.inputs.into_iter().map(in_order).collect();
+                    let came: Vec<u64> = inputs.iter().map(|rows| rows.iter().map(|o| o.batch.len() as u64).sum()).collect();
+                    let given = operator.epoch(inputs, time, &mut rejects)?;
+                    if let Some(counters) = shared.metrics.part(id, 0) {
+                        let rows_out = given.batches.iter().map(|o| o.batch.len() as u64).sum::<u64>();
+                        counters.add(Moved {
+                            rows_in: came.first().filter(|_| counts.rows_in).copied().unwrap_or_default(),
+                            rows_out: if counts.rows_out { rows_out } else { 0 },
+                            filtered: given.filtered,
+                            rejected: rejects.len() as u64,
+                        });
+                        if counts.others_in {
+                            counters.add_others(came.iter().skip(1).sum());
+                        }
+                        if counts.held {
+                            let now = operator.held() as i64;
+                            counters.held_changed(now - held);
+                            held = now;
+                        }
+                    }
+                    if let [out_cap, reject_cap] = caps.as_slice() {
+                        for given in given.batches {
+                            output.send(out_cap, Packet::new(given.batch, given.order));
+                        }
+                        reject_output.send(reject_cap, &mut rejects, worker)?;
+                    }
+                }
+                Ok(())
+            });
+            if done.is_none() {
+                stash.clear();
+            }
+        }
+    });
+    (stream, reject_stream)
+}
+
+/// Windows and groups, in one phase or two.
+pub(crate) fn aggregate<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    op: &AggregateOp,
+    schema: &SchemaRef,
+    shared: &Arc<Shared>,
+) -> Result<(Streams<'scope>, Stream<'scope, Time, Packet>), OperatorError> {
+    let groups = shared.spec.settings.key_groups;
+    let whole = AggregateOperator::new(&node.name, op, schema, &node.schema, groups)?;
+    let scope = input.scope();
+    let peers = scope.peers();
+    if peers > 1 && op.two_phase && PartialAggregate::supports(op, schema) {
+        let partial = Box::new(PartialAggregate::new(&node.name, op, schema, groups)?);
+        let first = Counts { rows_out: false, ..ALL };
+        let (partials, rejects) = stateful(vec![(input, None)], marks.clone(), (id, node), partial, first, shared);
+        let route = Route::Keys { columns: (1..=op.keys.len()).collect(), groups };
+        let second = Counts { rows_in: false, ..ALL };
+        let merge = Box::new(MergeAggregate(whole));
+        let (out, more) = stateful(vec![(partials, Some(route))], marks, (id, node), merge, second, shared);
+        return Ok(((out, rejects), more));
+    }
+    let route = (peers > 1).then(|| Route::Keys { columns: op.keys.clone(), groups });
+    let streams = stateful(vec![(input, route)], marks, (id, node), Box::new(whole), ALL, shared);
+    Ok((streams, empty(scope)))
+}
+
+/// Joins two streams. Rows of both go to the worker that holds their key.
+pub(crate) fn stream_join<'scope>(
+    [left, right]: [Stream<'scope, Time, Packet>; 2],
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    op: &StreamJoinOp,
+    schemas: [&SchemaRef; 2],
+    shared: &Arc<Shared>,
+) -> Result<Streams<'scope>, OperatorError> {
+    let groups = shared.spec.settings.key_groups;
+    let join = StreamJoinOperator::new(&node.name, op, schemas[0], schemas[1], &node.schema, groups)?;
+    let (left_key, right_key) = op.on.iter().copied().unzip();
+    let route = |columns| Some(Route::Keys { columns, groups });
+    let inputs = vec![(left, route(left_key)), (right, route(right_key))];
+    Ok(stateful(inputs, marks, (id, node), Box::new(join), ALL, shared))
+}
+
+/// A stream looked up in a table.
+pub(crate) fn table_join<'scope>(
+    stream: Stream<'scope, Time, Packet>,
+    table: Stream<'scope, Time, Packet>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    op: &TableJoinOp,
+    schemas: (&SchemaRef, &SchemaRef),
+    shared: &Arc<Shared>,
+) -> Result<Streams<'scope>, OperatorError> {
+    let groups = shared.spec.settings.key_groups;
+    let join = TableJoinOperator::new(&node.name, op, schemas.0, schemas.1, &node.schema, groups)?;
+    let scope = stream.scope();
+    let stream_key = |t: &usize| op.on.iter().find(|(_, table)| table == t).map(|(s, _)| *s);
+    let (stream_route, table_route) = if op.broadcast {
+        (None, Route::Target)
+    } else {
+        let columns = op.table_key.iter().filter_map(stream_key).collect();
+        (Some(Route::Keys { columns, groups }), Route::Keys { columns: op.table_key.clone(), groups })
+    };
+    let table = if op.broadcast && scope.peers() > 1 { broadcast(table, &node.name) } else { table };
+    let counts = Counts { others_in: false, held: !op.broadcast || scope.index() == 0, ..ALL };
+    Ok(stateful(vec![(stream, stream_route), (table, Some(table_route))], marks, (id, node), Box::new(join), counts, shared))
+}
+
+/// Sends every packet to all workers.
+fn broadcast<'scope>(input: Stream<'scope, Time, Packet>, name: &str) -> Stream<'scope, Time, Packet> {
+    let scope = input.scope();
+    let peers = scope.peers() as u32;
+    let mut builder = OperatorBuilder::new(format!("{name}: broadcast"), scope);
+    let mut input = builder.new_input(input, Pipeline);
+    let (output, stream) = builder.new_output::<Packet>();
+    let mut output = PacketOutput::new(output);
+    builder.build(move |_| {
+        move |_: &[MutableAntichain<Time>]| {
+            input.for_each(|cap, packet| {
+                let packet = std::mem::take(packet);
+                if let Some(cap) = cap.retain_least(0) {
+                    for target in 0..peers {
+                        output.send(&cap, Packet { target, ..packet.clone() });
+                    }
+                }
+            });
+        }
+    });
+    stream
+}

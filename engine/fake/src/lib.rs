@@ -1,0 +1,1 @@
+//! Made-up rows that keep a contract: its types, rules and keys.
