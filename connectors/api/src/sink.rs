@@ -19,6 +19,8 @@ pub struct SinkConfig {
     pub key: Vec<String>,
     /// Whether retractions will come.
     pub changelog: bool,
+    /// Whether its scenario makes checkpoints: a sink that can then holds its output back for them, and delivers exactly once.
+    pub checkpoints: bool,
 }
 
 /// An opened sink.

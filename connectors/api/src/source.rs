@@ -41,6 +41,10 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Where the worker's share cannot be opened.
     fn reader(&self, share: Share) -> Result<Box<dyn SourceReader>, ConnectorError>;
+    /// Whether every chunk says where to go on after it, so that a scenario with checkpoints can read it.
+    fn resumable(&self) -> bool {
+        false
+    }
     /// The reader of one worker that goes on after these positions. All workers are given all positions, of whatever number of readers there was before.
     ///
     /// # Errors
@@ -49,7 +53,8 @@ pub trait Source: Send + Sync {
         if from.is_empty() {
             return self.reader(share);
         }
-        Err(ConnectorError::user("CON001", "this source cannot go on from a checkpoint").hint("run without `--state`, or read from another source"))
+        Err(ConnectorError::user("CON001", "this source cannot go on from a checkpoint")
+            .hint("run without `--state`, or read from another source"))
     }
     /// The total in bytes, where known, for progress.
     fn total_bytes(&self) -> Option<u64> {

@@ -52,7 +52,15 @@ pub(crate) fn source(dir: &Path, given: &[(&str, OptionValue)], schema: &SchemaR
 }
 
 pub(crate) fn sink_config(dir: &Path, given: &[(&str, OptionValue)], schema: &SchemaRef, changelog: bool) -> SinkConfig {
-    SinkConfig { name: "out".into(), options: options(given), base_dir: dir.to_owned(), schema: schema.clone(), key: Vec::new(), changelog }
+    SinkConfig {
+        name: "out".into(),
+        options: options(given),
+        base_dir: dir.to_owned(),
+        schema: schema.clone(),
+        key: Vec::new(),
+        changelog,
+        checkpoints: false,
+    }
 }
 
 pub(crate) fn sink(

@@ -134,6 +134,7 @@ impl ScenarioSpec {
                     schema: node.schema.clone(),
                     key: op.key.clone(),
                     changelog: input.is_some_and(|i| matches!(i.kind, StreamKind::Changelog { .. })),
+                    checkpoints: false,
                 };
                 let opened = find(&node.name, &op.connector)?.sink(config);
                 sinks.insert(NodeId(id), opened.map_err(|error| EngineError::Connector { name: node.name.clone(), error })?);

@@ -51,6 +51,7 @@ fn config(name: &str, format: &str, changelog: bool) -> SinkConfig {
         schema: batch(&[], &[]).schema(),
         key: Vec::new(),
         changelog,
+        checkpoints: false,
     }
 }
 
