@@ -8,15 +8,88 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Resume(pub Arc<str>);
 
-/// A place and how far it had been read when a checkpoint was taken.
+/// A place and how far one reader had read it when a checkpoint was taken. A place may occur several times: readers share it, or there were other numbers of readers before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct SavedPosition {
     /// The place: [`crate::Chunk::origin`].
     pub place: Arc<str>,
+    /// Which reader.
+    pub reader: usize,
+    /// Of how many.
+    pub readers: usize,
     /// [`crate::Chunk::after`] of its last chunk.
     pub after: Resume,
     /// It had no more rows ([`crate::Chunk::partition_ends`]).
     pub ended: bool,
+}
+
+/// How far a reader has come in a place whose pieces are dealt to all readers in turn, for sources that are read so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piecewise {
+    /// The number of the place when it was read.
+    pub unit: u64,
+    /// The last piece that was begun.
+    pub piece: u64,
+    /// The highest position in it that was read; `None` where all of it was.
+    pub within: Option<u64>,
+}
+
+/// What is left of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// All of it.
+    All,
+    /// What lies behind a position.
+    After(u64),
+    /// Nothing.
+    Nothing,
+}
+
+impl Piecewise {
+    /// As a checkpoint keeps it: `unit.piece` or `unit.piece.within`.
+    pub fn save(&self) -> Resume {
+        let Piecewise { unit, piece, within } = self;
+        Resume(within.map_or_else(|| format!("{unit}.{piece}"), |within| format!("{unit}.{piece}.{within}")).into())
+    }
+
+    /// Of what a checkpoint kept.
+    ///
+    /// # Errors
+    /// Where it is nothing that [`Self::save`] wrote.
+    pub fn of(resume: &Resume) -> Result<Self, ConnectorError> {
+        let numbers: Option<Vec<u64>> = resume.0.split('.').map(|n| n.parse().ok()).collect();
+        match numbers.as_deref() {
+            Some(&[unit, piece]) => Ok(Piecewise { unit, piece, within: None }),
+            Some(&[unit, piece, within]) => Ok(Piecewise { unit, piece, within: Some(within) }),
+            _ => Err(ConnectorError::operator("CON002", format!("`{}` is no position that this source can go on from", resume.0))
+                .hint("the state folder is of another source, or of a newer Runink")),
+        }
+    }
+
+    /// What is left of a piece of a place, after what all readers had read. `dealt_to` says who of n readers was given a piece of a unit.
+    ///
+    /// # Errors
+    /// Where a position cannot be read.
+    pub fn left(from: &[SavedPosition], place: &str, piece: u64, dealt_to: impl Fn(u64, usize) -> usize) -> Result<Left, ConnectorError> {
+        let mut left = Left::All;
+        for saved in from.iter().filter(|s| &*s.place == place) {
+            let at = Piecewise::of(&saved.after)?;
+            if dealt_to(at.unit, saved.readers) != saved.reader || piece > at.piece {
+                continue;
+            }
+            match at.within {
+                Some(within) if piece == at.piece => {
+                    left = match left {
+                        Left::All => Left::After(within),
+                        Left::After(before) => Left::After(before.max(within)),
+                        Left::Nothing => Left::Nothing,
+                    }
+                }
+                _ => return Ok(Left::Nothing),
+            }
+        }
+        Ok(left)
+    }
 }
 
 /// What a writer holds back for a checkpoint: encoded rows, or names of files that wait to be renamed. Opaque to all but the sink's own [`Committer`].
@@ -68,4 +141,26 @@ pub struct CommitIdentity {
     pub scenario: String,
     /// The incarnation: a newer one fences off older ones.
     pub generation: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn saved(reader: usize, readers: usize, after: &str) -> SavedPosition {
+        SavedPosition { place: "a.csv".into(), reader, readers, after: Resume(after.into()), ended: false }
+    }
+
+    #[test]
+    fn pieces_are_left_out_whatever_number_of_readers_read_them() {
+        let deal = |piece: u64| move |unit: u64, readers: usize| (unit + piece) as usize % readers;
+        // Two readers: the first had pieces 0, 2, 4; the second 1 and a part of 3. Before, one reader had all up to piece 1.
+        let from = [saved(0, 2, "0.4"), saved(1, 2, "0.3.77"), saved(0, 1, "0.1")];
+        let left = |piece| Piecewise::left(&from, "a.csv", piece, deal(piece)).unwrap();
+        assert_eq!([0, 1, 2, 4].map(left), [Left::Nothing; 4]);
+        assert_eq!([left(3), left(5), left(6)], [Left::After(77), Left::All, Left::All]);
+        assert_eq!(Piecewise::left(&from, "b.csv", 0, deal(0)).unwrap(), Left::All);
+        assert!(Piecewise::left(&[saved(0, 1, "x")], "a.csv", 0, deal(0)).is_err());
+    }
 }

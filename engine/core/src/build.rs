@@ -42,6 +42,9 @@ pub(crate) fn build(worker: &mut Worker, shared: &Arc<Shared>) -> Built {
             shared.fail(error);
         }
     });
+    if let Some(gate) = &shared.gate {
+        gate.built();
+    }
     Built { dataflow, probe, stop }
 }
 

@@ -1,6 +1,7 @@
 //! What timely operators have in common: a stash of work by epoch, released in order as epochs close; and failure that stops one scenario only.
 
 use crate::{EngineError, Time, packet::Packet, scenario::Shared};
+use runink_checkpoint::Epoch;
 use runink_operators::{Batch, OperatorError, Ordered, Rejects};
 use std::{
     collections::BTreeMap,
@@ -13,6 +14,7 @@ use timely::{
         channels::pushers::Output,
         operators::{Capability, InputCapability, generic::OutputBuilder},
     },
+    progress::frontier::MutableAntichain,
 };
 
 /// An operator's output of packets.
@@ -62,6 +64,11 @@ impl<W: Default> Stash<W> {
     pub(crate) fn clear(&mut self) {
         self.epochs.clear();
     }
+}
+
+/// The first epoch that can still come at any input; `None` when none can.
+pub(crate) fn least(frontiers: &[MutableAntichain<Time>]) -> Option<Epoch> {
+    frontiers.iter().filter_map(|f| f.frontier().first().copied()).min().map(Epoch)
 }
 
 /// Packets of an epoch in their deterministic order.

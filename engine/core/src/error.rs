@@ -47,6 +47,38 @@ pub enum EngineError {
         /// Why.
         message: String,
     },
+    /// A scenario with checkpoints reads what cannot go on where it stopped.
+    #[error("ENG007: {name}: this source cannot go on where it stopped, so a scenario that reads it cannot make checkpoints")]
+    NotResumable {
+        /// The source.
+        name: String,
+    },
+    /// The outside has output of a checkpoint that the state folder has not, or no longer.
+    #[error("ENG009: {name}: the outside has the output of checkpoint {outside} already, but the newest intact checkpoint here is {}: starting would write rows twice", .start.map_or("none".to_owned(), |s| s.to_string()))]
+    OutsideAhead {
+        /// The sink.
+        name: String,
+        /// What the outside has.
+        outside: u64,
+        /// What the scenario would start from.
+        start: Option<u64>,
+    },
+    /// The outside cannot tell whether it has a checkpoint's output.
+    #[error(
+        "ENG010: {name}: the outside cannot tell whether it has the output of checkpoint {checkpoint}: to write it might double rows, to leave it out might lose them"
+    )]
+    OutsideUnknown {
+        /// The sink.
+        name: String,
+        /// The first checkpoint in doubt.
+        checkpoint: u64,
+    },
+    /// A scenario with checkpoints writes what appears only when all is done.
+    #[error("ENG008: {name}: this output appears only as a whole at the end, so a scenario that writes it cannot make checkpoints")]
+    NotInParts {
+        /// The sink.
+        name: String,
+    },
 }
 
 impl EngineError {
@@ -55,7 +87,8 @@ impl EngineError {
         match self {
             EngineError::Connector { error, .. } => error.who,
             EngineError::Operator(OperatorError::Expectation { .. }) => WhoActs::User,
-            EngineError::Start(_) => WhoActs::Operator,
+            EngineError::Start(_) | EngineError::OutsideAhead { .. } | EngineError::OutsideUnknown { .. } => WhoActs::Operator,
+            EngineError::NotResumable { .. } | EngineError::NotInParts { .. } => WhoActs::User,
             _ => WhoActs::Bug,
         }
     }
@@ -70,6 +103,10 @@ impl EngineError {
             EngineError::GroupStopped(_) => "ENG004",
             EngineError::Start(_) => "ENG005",
             EngineError::Routing { .. } => "ENG006",
+            EngineError::NotResumable { .. } => "ENG007",
+            EngineError::NotInParts { .. } => "ENG008",
+            EngineError::OutsideAhead { .. } => "ENG009",
+            EngineError::OutsideUnknown { .. } => "ENG010",
         }
     }
 
@@ -81,6 +118,14 @@ impl EngineError {
                 Some("mend the data, or let the step `otherwise reject` or `otherwise alert` instead".into())
             }
             EngineError::Panic { .. } | EngineError::Routing { .. } => Some("please report this with the scenario and the message".into()),
+            EngineError::NotResumable { .. } => Some("read files, a generator or Kafka, or run without `--state`".into()),
+            EngineError::OutsideAhead { .. } => {
+                Some("bring back the state folder that wrote it, or start anew with a new state folder and a new output".into())
+            }
+            EngineError::OutsideUnknown { .. } => {
+                Some("look at the end of the output; then start with a new state folder, or a new output, from where it ends".into())
+            }
+            EngineError::NotInParts { .. } => Some("write JSON lines or CSV, or into a folder, or run without `--state`".into()),
             _ => None,
         }
     }

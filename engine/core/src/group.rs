@@ -126,10 +126,10 @@ impl WorkerGroup {
     /// Starts a scenario beside those that run. Returns at once; the handle tells how it goes.
     ///
     /// # Errors
-    /// Where the group has stopped.
+    /// Where the group has stopped, or the checkpoint that it starts from cannot be read.
     pub fn create(&self, spec: ScenarioSpec) -> Result<ScenarioHandle, EngineError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let shared = Arc::new(Shared::new(spec, self.workers));
+        let shared = Arc::new(Shared::new(spec, self.workers)?);
         self.specs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, (shared.clone(), self.workers));
         if !self.commands.send(Command::Create(id)) {
             return Err(EngineError::GroupStopped("it takes no commands".into()));

@@ -9,7 +9,9 @@
 
 mod books;
 mod build;
+mod checkpoints;
 mod clock;
+mod commits;
 mod driver;
 mod error;
 mod exchange;
@@ -25,14 +27,16 @@ mod stateful;
 pub mod testing;
 mod watermark;
 
+pub use checkpoints::Checkpointing;
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
+pub use commits::{AfterRestart, Commits, Outboxes, after_restart};
 pub use error::EngineError;
 pub use group::{GroupConfig, WorkerGroup};
 pub use metrics::{MetricsSnapshot, SinkSnapshot, SourceSnapshot, StepSnapshot};
 pub use runink_checkpoint::Epoch;
 pub use runink_connector_api::WhoActs;
 pub use runink_operators::{Batch, RejectedRow};
-pub use scenario::{Drain, Ending, Outcome, ScenarioHandle, ScenarioSpec, Settings, Tap, WatermarkTap};
+pub use scenario::{Drain, Durability, Ending, Outcome, ScenarioHandle, ScenarioSpec, Settings, Tap, WatermarkTap};
 
 /// timely's timestamp: [`Epoch`] as a bare number.
 type Time = u64;

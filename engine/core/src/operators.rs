@@ -1,16 +1,17 @@
 //! timely operators without state of their own: watermarks, rows, taps.
 
 use crate::{
-    Time,
-    driver::{PacketOutput, RejectOutput, Stash, guarded},
+    EngineError, Time,
+    checkpoints::WATERMARKS,
+    driver::{PacketOutput, RejectOutput, Stash, guarded, least},
     packet::Packet,
     scenario::{Shared, Tap},
     watermark::{NOT_YET, Report, Watermarks},
 };
 use arrow::datatypes::SchemaRef;
-use runink_checkpoint::Epoch;
+use runink_checkpoint::{Epoch, Piece};
 use runink_operators::{OperatorError, Rejects, rows::RowPipeline};
-use runink_planner::{Node, NodeId, Op, RowStage};
+use runink_planner::{Node, NodeId, RowStage};
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use timely::{
     dataflow::{
@@ -42,13 +43,9 @@ pub(crate) fn closed(frontiers: &[MutableAntichain<Time>]) -> impl Fn(Time) -> b
 pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>, shared: &Arc<Shared>) -> MarkStream<'scope> {
     let scope = reports.scope();
     let (first_worker, peers) = (scope.index() == 0, scope.peers());
-    let mut state = Watermarks::new();
-    for (id, node) in shared.spec.plan.nodes.iter().enumerate() {
-        if let Op::Source(op) = &node.op {
-            let partitions = shared.spec.sources.get(&NodeId(id)).map_or(1, |s| s.partitions());
-            state.add(id, partitions, op.lateness_us, op.advance_when_idle, peers);
-        }
-    }
+    let mut state = shared.start_marks().clone();
+    state.readers(peers);
+    let mut recorder = shared.gate.as_ref().filter(|_| first_worker).map(|gate| gate.recorder(&WATERMARKS.into(), 0, None));
     let mut builder = OperatorBuilder::new("watermarks".into(), scope);
     let mut input = builder.new_input(reports, Exchange::new(|r: &(u64, Report)| r.0));
     let (output, stream) = builder.new_output::<Vec<Marks>>();
@@ -57,6 +54,7 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
     builder.build(move |_| {
         let mut stash: Stash<Vec<Report>> = Stash::new();
         let mut clock_us = NOT_YET;
+        let start_us = shared.epochs.start_us;
         move |frontiers: &[MutableAntichain<Time>]| {
             // All workers compute the same; one tells.
             let watermark_tap = shared.spec.watermark_tap.as_ref().filter(|_| first_worker);
@@ -65,7 +63,13 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
                     work.extend(reports.drain(..).map(|(_, report)| report));
                 }
             });
+            let facts = |state: &Watermarks| Ok::<_, EngineError>(Some(Piece::Facts(state.facts(start_us))));
             while let Some((time, caps, mut reports)) = stash.pop_closed(closed(frontiers)) {
+                if let Some(recorder) = &mut recorder
+                    && guarded(&shared, WATERMARKS, || recorder.begin(Epoch(time), || facts(&state))).is_none()
+                {
+                    return stash.clear();
+                }
                 // They come in any order: what they say must not depend on it.
                 reports.sort_by_key(Report::rank);
                 reports.iter().for_each(|r| state.report(r));
@@ -87,6 +91,9 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
                     session.session(cap).give(Marks { moved, clock_us });
                 }
             }
+            if let Some(recorder) = &mut recorder {
+                guarded(&shared, WATERMARKS, || recorder.reach(least(frontiers), || facts(&state)));
+            }
         }
     });
     stream
@@ -99,8 +106,11 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn of(node: &Node) -> Self {
-        Standing { sources: node.watermark_of.iter().map(|s| (s.0, NOT_YET)).collect(), clock_us: NOT_YET }
+    /// Where it stands before the first epoch: where the checkpoint left it that the scenario starts from.
+    pub(crate) fn of(node: &Node, shared: &Shared) -> Self {
+        let start = shared.start_marks();
+        let at = |s: &NodeId| (s.0, start.watermark_of(s.0));
+        Standing { sources: node.watermark_of.iter().map(at).collect(), clock_us: start.clock_us() }
     }
 
     pub(crate) fn take(&mut self, marks: &[Marks]) {

@@ -1,13 +1,15 @@
 //! A scenario as the engine runs it: the spec that all workers share, and the handle of whoever started it.
 
 use crate::{
-    Clock, EngineError, Epoch, MetricsSnapshot, SystemClock,
+    Checkpointing, Clock, EngineError, Epoch, MetricsSnapshot, SystemClock,
+    checkpoints::{Gate, WATERMARKS, lasting_names, not_restored},
     clock::EpochClock,
     group::{Command, CommandSender},
     metrics::Metrics,
+    watermark::Watermarks,
 };
 use runink_checkpoint::KeyGroups;
-use runink_connector_api::{EpochBy, Registry, Sink, SinkConfig, SinkWriter, Source, SourceConfig};
+use runink_connector_api::{Delivery, EpochBy, Registry, Sink, SinkConfig, SinkWriter, Source, SourceConfig};
 use runink_operators::{Batch, RejectedRow};
 use runink_planner::{NodeId, Op, Plan, StreamKind};
 use std::{
@@ -77,6 +79,17 @@ pub struct ScenarioSpec {
     pub clock: Arc<dyn Clock>,
     /// How it runs.
     pub settings: Settings,
+    /// How its checkpoints are made; it makes none where absent. Its sources and sinks were opened for it ([`Durability::Checkpoints`]).
+    pub checkpoints: Option<Checkpointing>,
+}
+
+/// What a scenario's sources and sinks are opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// One run, from the start to the end.
+    None,
+    /// Runs that go on where the one before stopped: sources say how far they are read, sinks hold their output back.
+    Checkpoints,
 }
 
 impl ScenarioSpec {
@@ -91,14 +104,16 @@ impl ScenarioSpec {
             watermark_tap: None,
             clock: Arc::new(SystemClock),
             settings: Settings::default(),
+            checkpoints: None,
         }
     }
 
     /// Opens the plan's sources and sinks. Sources first: a sink is touched only when everything that is read is there.
     ///
     /// # Errors
-    /// Where one cannot be opened.
-    pub fn open(plan: Plan, registry: &Registry, base_dir: &Path) -> Result<Self, EngineError> {
+    /// Where one cannot be opened, or cannot do what `durability` asks.
+    pub fn open(plan: Plan, registry: &Registry, base_dir: &Path, durability: Durability) -> Result<Self, EngineError> {
+        let checkpoints = durability == Durability::Checkpoints;
         let settings = Settings::default();
         let find = |name: &str, connector: &str| {
             registry
@@ -121,7 +136,11 @@ impl ScenarioSpec {
                     batch_rows: settings.batch_rows,
                 };
                 let opened = find(&node.name, &op.connector)?.source(config);
-                sources.insert(NodeId(id), opened.map_err(|error| EngineError::Connector { name: node.name.clone(), error })?);
+                let source = opened.map_err(|error| EngineError::Connector { name: node.name.clone(), error })?;
+                if checkpoints && !source.resumable() {
+                    return Err(EngineError::NotResumable { name: node.name.clone() });
+                }
+                sources.insert(NodeId(id), source);
             }
         }
         for (id, node) in plan.nodes.iter().enumerate() {
@@ -134,10 +153,15 @@ impl ScenarioSpec {
                     schema: node.schema.clone(),
                     key: op.key.clone(),
                     changelog: input.is_some_and(|i| matches!(i.kind, StreamKind::Changelog { .. })),
-                    checkpoints: false,
+                    checkpoints,
                 };
                 let opened = find(&node.name, &op.connector)?.sink(config);
-                sinks.insert(NodeId(id), opened.map_err(|error| EngineError::Connector { name: node.name.clone(), error })?);
+                let sink = opened.map_err(|error| EngineError::Connector { name: node.name.clone(), error })?;
+                // What is complete only at the end would be lost with the process, and not written again.
+                if checkpoints && sink.delivery() == Delivery::Atomic {
+                    return Err(EngineError::NotInParts { name: node.name.clone() });
+                }
+                sinks.insert(NodeId(id), sink);
             }
         }
         Ok(ScenarioSpec { settings, ..ScenarioSpec::new(plan, sources, sinks) })
@@ -189,6 +213,10 @@ pub(crate) struct Shared {
     pub(crate) epoch_by: EpochBy,
     pub(crate) epochs: EpochClock,
     pub(crate) metrics: Metrics,
+    /// Where parts hand over what checkpoints need.
+    pub(crate) gate: Option<Arc<Gate>>,
+    names: Vec<Option<Arc<str>>>,
+    start: Watermarks,
     pub(crate) rejected: AtomicU64,
     shown: Mutex<Vec<RejectedRow>>,
     failed: AtomicBool,
@@ -205,7 +233,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(spec: ScenarioSpec, workers: usize) -> Self {
+    /// # Errors
+    /// Where the checkpoint that it starts from cannot be read.
+    pub(crate) fn new(spec: ScenarioSpec, workers: usize) -> Result<Self, EngineError> {
         let tick_us = i64::try_from(spec.settings.epoch_tick.as_micros()).unwrap_or(i64::MAX);
         let metrics = Metrics::of(&spec.plan);
         for (id, source) in &spec.sources {
@@ -213,10 +243,24 @@ impl Shared {
                 counters.total_bytes.store(total, Ordering::Relaxed);
             }
         }
-        Shared {
+        let mut start = Watermarks::new();
+        for (id, node) in spec.plan.nodes.iter().enumerate() {
+            if let Op::Source(op) = &node.op {
+                let partitions = spec.sources.get(&NodeId(id)).map_or(1, |s| s.partitions());
+                start.add(id, &node.name, partitions, op.lateness_us, op.advance_when_idle);
+            }
+        }
+        let gate = spec.checkpoints.clone().map(|checkpointing| Arc::new(Gate::new(checkpointing, workers)));
+        let facts = gate.as_ref().map_or(Ok(Vec::new()), |gate| gate.facts(WATERMARKS))?;
+        // Epochs go on where they were: the clock counts them from when the first of all began.
+        let start_us = start.restore(&facts).map_err(|e| not_restored(WATERMARKS, e))?.unwrap_or_else(|| spec.clock.now_us());
+        Ok(Shared {
             epoch_by: spec.epoch_by(),
-            epochs: EpochClock { start_us: spec.clock.now_us(), tick_us },
+            epochs: EpochClock { start_us, tick_us },
             metrics,
+            gate,
+            names: lasting_names(&spec.plan),
+            start,
             spec,
             rejected: AtomicU64::new(0),
             shown: Mutex::new(Vec::new()),
@@ -226,7 +270,17 @@ impl Shared {
             writers: Mutex::new(Vec::new()),
             result: Mutex::new(None),
             ended: Condvar::new(),
-        }
+        })
+    }
+
+    /// What a node's state and positions are kept under.
+    pub(crate) fn lasting_name(&self, id: NodeId) -> Option<Arc<str>> {
+        self.names.get(id.0).cloned().flatten()
+    }
+
+    /// Where watermarks and the clock stand before the first epoch.
+    pub(crate) fn start_marks(&self) -> &Watermarks {
+        &self.start
     }
 
     /// Stops the scenario with an error; the first one counts.

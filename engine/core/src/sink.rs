@@ -2,12 +2,13 @@
 
 use crate::{
     EngineError, Time,
-    driver::{Stash, guarded, in_order},
+    driver::{Stash, guarded, in_order, least},
     exchange::{Route, pact},
     packet::Packet,
     scenario::Shared,
 };
-use runink_connector_api::{Share, SinkWidth, SinkWriter};
+use runink_checkpoint::{Epoch, HeldOutput, Piece};
+use runink_connector_api::{Delivery, Outbox, Share, SinkWidth, SinkWriter};
 use runink_operators::Ordered;
 use runink_planner::NodeId;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
@@ -37,6 +38,12 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
             })
         });
         let mut writer: Option<Box<dyn SinkWriter>> = opened;
+        // Output that is held back goes with the checkpoint; all other is flushed as epochs close.
+        let holds_back = shared.spec.sinks.get(&id).is_some_and(|sink| shared.gate.is_some() && sink.delivery() == Delivery::ExactlyOnce);
+        let mut recorder = match (&shared.gate, shared.lasting_name(id), &writer) {
+            (Some(gate), Some(name), Some(_)) => Some(gate.recorder(&name, share.map_or(0, |s| s.index), None)),
+            _ => None,
+        };
         let mut stash: Stash<Vec<Packet>> = Stash::new();
         move |frontiers| {
             input.for_each(|cap, packet| {
@@ -48,7 +55,10 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
             let wrote = guarded(&shared, &name, || {
                 let failed = |error| EngineError::Connector { name: name.clone(), error };
                 let mut wrote = false;
-                while let Some((_, _caps, packets)) = stash.pop_closed(|t| !frontier.less_equal(&t)) {
+                while let Some((epoch, _caps, packets)) = stash.pop_closed(|t| !frontier.less_equal(&t)) {
+                    if let Some(recorder) = &mut recorder {
+                        recorder.begin(Epoch(epoch), || held_back(&mut writer, &name))?;
+                    }
                     for Ordered { batch, .. } in in_order(packets) {
                         if let Some(writer) = &mut writer {
                             writer.write(&batch.rows, batch.diffs.as_ref()).map_err(failed)?;
@@ -59,9 +69,12 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
                         }
                     }
                 }
-                match &mut writer {
-                    Some(writer) if wrote => writer.flush().map_err(failed),
-                    _ => Ok(()),
+                if let Some(writer) = writer.as_mut().filter(|_| wrote && !holds_back) {
+                    writer.flush().map_err(failed)?;
+                }
+                match &mut recorder {
+                    Some(recorder) => recorder.reach(least(frontiers), || held_back(&mut writer, &name)),
+                    None => Ok(()),
                 }
             });
             // What is written is done with: sources may go on. The right itself stays until the writer is handed over.
@@ -81,4 +94,11 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
         }
     });
     progress
+}
+
+/// What the writer holds back for the checkpoint.
+fn held_back(writer: &mut Option<Box<dyn SinkWriter>>, name: &str) -> Result<Option<Piece>, EngineError> {
+    let Some(writer) = writer else { return Ok(None) };
+    let outbox = writer.outbox().map_err(|error| EngineError::Connector { name: name.to_owned(), error })?;
+    Ok(outbox.map(|Outbox { bytes, rows, hash }| Piece::Outbox(HeldOutput { bytes, rows, hash })))
 }

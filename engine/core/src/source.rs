@@ -6,6 +6,7 @@
 
 use crate::{
     EngineError, Time,
+    checkpoints::{Recorder, not_restored},
     driver::{PacketOutput, RejectOutput, guarded},
     packet::Packet,
     quiet::Quiet,
@@ -17,13 +18,13 @@ use arrow::{
     compute::{cast, max},
     datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType},
 };
-use runink_checkpoint::Epoch;
-use runink_connector_api::{Chunk, EpochBy, Ordinal, Poll, Share, SourceReader};
+use runink_checkpoint::{Epoch, Piece, StateError};
+use runink_connector_api::{Chunk, EpochBy, Ordinal, Poll, SavedPosition, Share, SourceReader};
 use runink_operators::{Batch, Origin, RejectedRow, Rejects};
 use runink_planner::{EventTime, NodeId, SourceOp};
 use std::{
     cell::Cell,
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
@@ -89,10 +90,8 @@ pub(crate) fn build<'scope>(
         let reject_cap = capabilities.remove(1);
         let data_cap = capabilities.remove(0);
         let node = shared.spec.plan.node(id);
-        let reader = guarded(&shared, &node.name.clone(), || match shared.spec.sources.get(&id) {
-            Some(source) => source.reader(share).map_err(|error| EngineError::Connector { name: node.name.clone(), error }),
-            None => Err(EngineError::NoConnector { name: node.name.clone(), connector: op.connector.clone() }),
-        });
+        let started = guarded(&shared, &node.name.clone(), || start(id, share, &shared));
+        let (reader, positions) = started.map_or((None, None), |(reader, positions)| (Some(reader), positions));
         let mut source = SourceLogic {
             id,
             share,
@@ -102,6 +101,7 @@ pub(crate) fn build<'scope>(
             epoch_by: shared.epoch_by,
             open: Some(Open { data: data_cap, rejects: reject_cap, reports: report_cap }),
             reader,
+            positions,
             pending: None,
             in_flight: VecDeque::new(),
             quiet: Quiet::new(Duration::from_micros(op.idle_us.max(0).unsigned_abs())),
@@ -119,6 +119,9 @@ pub(crate) fn build<'scope>(
         if source.reader.is_none() {
             source.open = None;
         }
+        if let Some(first) = shared.gate.as_ref().and_then(|gate| gate.first_epoch()) {
+            source.open.iter_mut().for_each(|open| open.advance(first.0));
+        }
         move |_| {
             let name = source.name.clone();
             let shared = source.shared.clone();
@@ -130,6 +133,59 @@ pub(crate) fn build<'scope>(
         }
     });
     SourceStreams { packets: packet_stream, rejects: reject_stream, reports: report_stream }
+}
+
+/// Opens a worker's reader, where the scenario starts or where the checkpoint left it.
+fn start(id: NodeId, share: Share, shared: &Arc<Shared>) -> Result<(Box<dyn SourceReader>, Option<Places>), EngineError> {
+    let node = shared.spec.plan.node(id);
+    let failed = |error| EngineError::Connector { name: node.name.clone(), error };
+    let Some(source) = shared.spec.sources.get(&id) else {
+        return Err(EngineError::NoConnector { name: node.name.clone(), connector: "source".into() });
+    };
+    let (Some(gate), Some(name)) = (&shared.gate, shared.lasting_name(id)) else {
+        return Ok((source.reader(share).map_err(failed)?, None));
+    };
+    let mut from: Vec<SavedPosition> = Vec::new();
+    for (place, bytes) in gate.facts(&name)? {
+        let unreadable = |e| not_restored(&node.name, StateError::Schema(format!("the position in `{place}`: {e}")));
+        from.push(serde_json::from_slice(&bytes).map_err(unreadable)?);
+    }
+    let reader = source.resume(share, &from).map_err(failed)?;
+    Ok((reader, Some(Places { share, recorder: gate.recorder(&name, share.index, None), moved: BTreeMap::new() })))
+}
+
+/// How far a reader's places have been read, for checkpoints.
+struct Places {
+    share: Share,
+    recorder: Recorder,
+    /// Those that have moved since they were last handed over.
+    moved: BTreeMap<Arc<str>, SavedPosition>,
+}
+
+impl Places {
+    fn read(&mut self, epoch: Time, chunk: &Chunk) -> Result<(), EngineError> {
+        self.recorder.begin(Epoch(epoch), || facts(&mut self.moved))?;
+        if let Some(after) = &chunk.after {
+            let (reader, readers) = (self.share.index, self.share.peers);
+            let place = chunk.origin.clone();
+            let position = SavedPosition { place: place.clone(), reader, readers, after: after.clone(), ended: chunk.partition_ends };
+            self.moved.insert(place, position);
+        }
+        Ok(())
+    }
+
+    fn reach(&mut self, epoch: Option<Time>) -> Result<(), EngineError> {
+        self.recorder.reach(epoch.map(Epoch), || facts(&mut self.moved))
+    }
+}
+
+fn facts(moved: &mut BTreeMap<Arc<str>, SavedPosition>) -> Result<Option<Piece>, EngineError> {
+    let moved = std::mem::take(moved);
+    // Texts, numbers and a flag: JSON has a form for all of it.
+    let fact = |(place, position): (Arc<str>, SavedPosition)| {
+        (format!("{place} {}/{}", position.reader, position.readers), serde_json::to_vec(&position).unwrap_or_default())
+    };
+    Ok((!moved.is_empty()).then(|| Piece::Facts(moved.into_iter().map(fact).collect())))
 }
 
 /// The right to send at an epoch, for each output.
@@ -158,6 +214,8 @@ struct SourceLogic {
     epoch_by: EpochBy,
     open: Option<Open>,
     reader: Option<Box<dyn SourceReader>>,
+    /// Where checkpoints are made.
+    positions: Option<Places>,
     /// What was read for an epoch that may not begin yet.
     pending: Option<Poll>,
     in_flight: VecDeque<Time>,
@@ -187,11 +245,11 @@ impl SourceLogic {
                 self.activator.activate_after(CATCH_UP_RETRY);
                 return Ok(());
             }
-            self.begin(FIRST_EPOCH);
+            self.begin(FIRST_EPOCH)?;
         }
         if self.by_clock() {
             let now = self.shared.epochs.epoch_at(self.shared.spec.clock.now_us());
-            self.begin(now.0);
+            self.begin(now.0)?;
             self.report_clock()?;
         }
         for _ in 0..CHUNKS_PER_ACTIVATION {
@@ -206,7 +264,7 @@ impl SourceLogic {
             };
             match next {
                 Poll::Rows(chunk) => {
-                    self.enter(chunk.ordinal);
+                    self.enter(chunk.ordinal)?;
                     if self.is_ahead() {
                         self.pending = Some(Poll::Rows(chunk));
                     } else {
@@ -215,7 +273,7 @@ impl SourceLogic {
                 }
                 Poll::Watermark { partition, at_us, ordinal } => {
                     self.quiet.heard(partition);
-                    self.enter(ordinal);
+                    self.enter(ordinal)?;
                     self.report_clock()?;
                     self.report(Fact::Asserted { partition: partition.0, at_us });
                 }
@@ -256,15 +314,18 @@ impl SourceLogic {
         behind >= self.shared.spec.settings.epochs_in_flight
     }
 
-    fn begin(&mut self, epoch: Time) {
-        if let Some(open) = &mut self.open {
-            open.advance(epoch);
+    fn begin(&mut self, epoch: Time) -> Result<(), EngineError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if let Some(places) = self.positions.as_mut().filter(|_| epoch > *open.data.time()) {
+            places.reach(Some(epoch))?;
         }
+        open.advance(epoch);
+        Ok(())
     }
 
-    fn enter(&mut self, ordinal: Ordinal) {
+    fn enter(&mut self, ordinal: Ordinal) -> Result<(), EngineError> {
         if !self.preload && self.epoch_by == EpochBy::Volume {
-            self.begin(epoch_of(ordinal).0);
+            self.begin(epoch_of(ordinal).0)?;
         }
         let current = self.open.as_ref().map(|o| *o.data.time());
         if let Some(current) = current
@@ -272,6 +333,7 @@ impl SourceLogic {
         {
             self.in_flight.push_back(current);
         }
+        Ok(())
     }
 
     fn report(&mut self, fact: Fact) {
@@ -316,6 +378,9 @@ impl SourceLogic {
             self.report(Fact::PartitionEnded { partition: chunk.partition.0 });
         }
         let Some(open) = &self.open else { return Ok(()) };
+        if let Some(places) = &mut self.positions {
+            places.read(*open.data.time(), &chunk)?;
+        }
         if !chunk.rejects.is_empty() {
             let mut rejects = Rejects::default();
             for reject in chunk.rejects {
@@ -341,13 +406,16 @@ impl SourceLogic {
             // In the epoch after the last rows, so that what these closed can be told from what the end closes.
             let after = self.open.as_ref().map(|o| o.data.time().saturating_add(1));
             if let Some(after) = after.filter(|_| !self.preload) {
-                self.begin(after);
+                self.begin(after)?;
             }
             self.report_clock()?;
             if self.quiet.settle_rest() {
                 self.report(Fact::RestIdle);
             }
             self.report(Fact::ReaderEnded);
+        }
+        if let Some(places) = &mut self.positions {
+            places.reach(None)?;
         }
         self.open = None;
         self.reader = None;

@@ -1,15 +1,17 @@
 //! The one timely operator around all operators with state, and which of them a node of the plan becomes.
 
 use crate::{
-    Time,
-    driver::{PacketOutput, RejectOutput, Stash, guarded, in_order},
+    EngineError, Time,
+    checkpoints::{Recorder, not_restored},
+    driver::{PacketOutput, RejectOutput, Stash, guarded, in_order, least},
     exchange::{Route, pact},
     metrics::Moved,
     operators::{MarkStream, Marks, Standing, Streams, closed},
     packet::Packet,
     scenario::Shared,
 };
-use arrow::datatypes::SchemaRef;
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use runink_checkpoint::{Epoch, Piece, TableShape};
 use runink_operators::{
     EpochOperator, EpochTime, OperatorError, Rejects,
     aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
@@ -42,9 +44,11 @@ struct Counts {
     rows_out: bool,
     /// What it holds is not held by another worker as well.
     held: bool,
+    /// Every worker holds all of it.
+    everywhere: bool,
 }
 
-const ALL: Counts = Counts { rows_in: true, others_in: true, rows_out: true, held: true };
+const ALL: Counts = Counts { rows_in: true, others_in: true, rows_out: true, held: true, everywhere: false };
 
 /// What an epoch brings.
 #[derive(Default)]
@@ -67,6 +71,35 @@ fn arrivals(mut input: InputHandleCore<Time, Packet, impl Pull<Message<Time, Pac
             }
         });
     })
+}
+
+/// Registers an operator's state, and fills it with what the scenario starts from. `None` where it has none, or no checkpoints are made.
+fn restored(
+    operator: &mut dyn EpochOperator,
+    (id, node): (NodeId, &Node),
+    (worker, peers): (usize, usize),
+    counts: Counts,
+    standing: &Standing,
+    shared: &Arc<Shared>,
+) -> Result<Option<Recorder>, EngineError> {
+    let (Some(gate), Some(name)) = (&shared.gate, shared.lasting_name(id)) else { return Ok(None) };
+    let shape = operator.table().map(|table| TableShape { schema: table.schema(), key_columns: table.key_columns() });
+    let Some(shape) = shape else { return Ok(None) };
+    if let Some(restored) = gate.restored() {
+        let groups = shared.spec.settings.key_groups;
+        let range = if counts.everywhere { 0..groups.count() } else { groups.of_worker(worker, peers) };
+        let mut take = |rows: RecordBatch| operator.table().map_or(Ok(()), |table| table.restore(&rows));
+        restored.rows(&name, &shape, range, &mut take).map_err(|e| not_restored(&node.name, e))?;
+        operator.resume(standing.watermark(), standing.clock_us);
+    }
+    Ok(Some(gate.recorder(&name, worker, Some(shape))))
+}
+
+/// What its table changed. State that all workers hold is told by the first; the others only forget what changed.
+fn captured(operator: &mut dyn EpochOperator, tells: bool, step: &str) -> Result<Option<Piece>, EngineError> {
+    let Some(table) = operator.table() else { return Ok(None) };
+    let changes = table.capture().map_err(|source| OperatorError::State { step: step.to_owned(), source })?;
+    Ok((tells && !changes.is_empty()).then_some(Piece::Table(changes)))
 }
 
 /// Runs an operator: it gets each epoch when the epoch is complete at all inputs.
@@ -95,7 +128,11 @@ fn stateful<'scope>(
     let mut output = PacketOutput::new(output);
     let mut reject_output = RejectOutput::new(reject_output, &node.name, shared);
     let (shared, name) = (shared.clone(), node.name.clone());
-    let mut standing = Standing::of(node);
+    let mut standing = Standing::of(node, &shared);
+    let tells = !counts.everywhere || worker == 0;
+    let place = (scope.index(), scope.peers());
+    let started = guarded(&shared, &name, || restored(operator.as_mut(), (id, node), place, counts, &standing, &shared));
+    let mut recorder = started.flatten();
     builder.build(move |_| {
         let mut stash: Stash<Work> = Stash::new();
         let mut rejects = Rejects::default();
@@ -111,7 +148,10 @@ fn stateful<'scope>(
                 return stash.clear();
             }
             let done = guarded(&shared, &name, || {
-                while let Some((_, caps, mut work)) = stash.pop_closed(closed(frontiers)) {
+                while let Some((epoch, caps, mut work)) = stash.pop_closed(closed(frontiers)) {
+                    if let Some(recorder) = &mut recorder {
+                        recorder.begin(Epoch(epoch), || captured(operator.as_mut(), tells, &name))?;
+                    }
                     let before = standing.watermark();
                     standing.take(&work.marks);
                     let time = EpochTime { before, watermark: standing.watermark(), clock_us: standing.clock_us, worker };
@@ -143,7 +183,10 @@ fn stateful<'scope>(
                         reject_output.send(reject_cap, &mut rejects, worker)?;
                     }
                 }
-                Ok(())
+                match &mut recorder {
+                    Some(recorder) => recorder.reach(least(frontiers), || captured(operator.as_mut(), tells, &name)),
+                    None => Ok(()),
+                }
             });
             if done.is_none() {
                 stash.clear();
@@ -219,7 +262,7 @@ pub(crate) fn table_join<'scope>(
         (Some(Route::Keys { columns, groups }), Route::Keys { columns: op.table_key.clone(), groups })
     };
     let table = if op.broadcast && scope.peers() > 1 { broadcast(table, &node.name) } else { table };
-    let counts = Counts { others_in: false, held: !op.broadcast || scope.index() == 0, ..ALL };
+    let counts = Counts { others_in: false, held: !op.broadcast || scope.index() == 0, everywhere: op.broadcast, ..ALL };
     Ok(stateful(vec![(stream, stream_route), (table, Some(table_route))], marks, (id, node), Box::new(join), counts, shared))
 }
 

@@ -3,6 +3,7 @@
 //! Every source reader reports, per epoch, the highest event time it saw of each partition, which partitions are idle (on evidence) or
 //! have ended, and the wall clock. Every worker hears all reports, so all compute the same watermarks for the same epochs.
 
+use runink_checkpoint::StateError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -50,6 +51,8 @@ impl Report {
 /// What is known of one source.
 #[derive(Debug, Clone)]
 struct SourceState {
+    /// Its name in the scenario.
+    name: String,
     lateness_us: i64,
     advance_when_idle: bool,
     /// The source may show more than it said it had.
@@ -84,19 +87,57 @@ impl Watermarks {
     }
 
     /// Adds a source before its first report.
-    pub(crate) fn add(&mut self, source: usize, partitions: u32, lateness_us: i64, advance_when_idle: bool, readers: usize) {
+    pub(crate) fn add(&mut self, source: usize, name: &str, partitions: u32, lateness_us: i64, advance_when_idle: bool) {
         self.sources.insert(
             source,
             SourceState {
+                name: name.to_owned(),
                 lateness_us,
                 advance_when_idle,
                 partitions: (0..partitions).map(|p| (p, PartitionState::default())).collect(),
-                readers_left: readers,
-                rest_left: readers,
+                readers_left: 1,
+                rest_left: 1,
                 watermark: NOT_YET,
                 idle_since: None,
             },
         );
+    }
+
+    /// Says how many readers each source has, before the first report.
+    pub(crate) fn readers(&mut self, readers: usize) {
+        for source in self.sources.values_mut() {
+            (source.readers_left, source.rest_left) = (readers, readers);
+        }
+    }
+
+    /// A source's watermark.
+    pub(crate) fn watermark_of(&self, source: usize) -> i64 {
+        self.sources.get(&source).map_or(NOT_YET, |s| s.watermark)
+    }
+
+    /// What a checkpoint keeps: one fact for each source, and the clock. `start_us` is when epoch 1 began.
+    pub(crate) fn facts(&self, start_us: i64) -> Vec<(String, Vec<u8>)> {
+        let clock = saved(&SavedClock { version: 1, clock_us: self.clock_us, start_us });
+        let source = |s: &SourceState| (format!("source {}", s.name), saved(&s.save()));
+        self.sources.values().map(source).chain([(CLOCK.to_owned(), clock)]).collect()
+    }
+
+    /// Takes what a checkpoint kept, before the first report. Sources are matched by name; gives when epoch 1 began.
+    ///
+    /// # Errors
+    /// Where a fact cannot be read.
+    pub(crate) fn restore(&mut self, facts: &[(String, Vec<u8>)]) -> Result<Option<i64>, StateError> {
+        let unreadable = |name: &str, e: serde_json::Error| StateError::Schema(format!("what the checkpoint keeps of `{name}`: {e}"));
+        let mut start_us = None;
+        for (name, bytes) in facts {
+            if name == CLOCK {
+                let clock: SavedClock = serde_json::from_slice(bytes).map_err(|e| unreadable(name, e))?;
+                (self.clock_us, start_us) = (clock.clock_us, Some(clock.start_us));
+            } else if let Some(source) = self.sources.values_mut().find(|s| name.strip_prefix("source ") == Some(&s.name)) {
+                source.restore(serde_json::from_slice(bytes).map_err(|e| unreadable(name, e))?);
+            }
+        }
+        Ok(start_us)
     }
 
     /// Takes a report of the epoch that is being closed.
@@ -130,7 +171,57 @@ impl Watermarks {
     }
 }
 
+/// The name of the fact about the clock.
+const CLOCK: &str = "clock";
+
+#[derive(Serialize, Deserialize)]
+struct SavedClock {
+    version: u32,
+    clock_us: i64,
+    start_us: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedSource {
+    version: u32,
+    watermark: i64,
+    idle_since: Option<(i64, i64)>,
+    partitions: BTreeMap<u32, SavedPartition>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedPartition {
+    watermark: Option<i64>,
+    idle: bool,
+    ended: bool,
+}
+
+fn saved(fact: &impl Serialize) -> Vec<u8> {
+    // Maps with numbers as keys and plain numbers: JSON has a form for all of it.
+    serde_json::to_vec(fact).unwrap_or_default()
+}
+
 impl SourceState {
+    fn save(&self) -> SavedSource {
+        let partition = |(&id, p): (&u32, &PartitionState)| (id, SavedPartition { watermark: p.watermark, idle: p.idle, ended: p.ended });
+        SavedSource {
+            version: 1,
+            watermark: self.watermark,
+            idle_since: self.idle_since,
+            partitions: self.partitions.iter().map(partition).collect(),
+        }
+    }
+
+    fn restore(&mut self, saved: SavedSource) {
+        self.watermark = saved.watermark;
+        self.idle_since = saved.idle_since;
+        for (id, partition) in saved.partitions {
+            let SavedPartition { watermark, idle, ended } = partition;
+            // No reader of this incarnation has told of it yet.
+            self.partitions.insert(id, PartitionState { known: false, watermark, idle, ended });
+        }
+    }
+
     fn partition(&mut self, partition: u32) -> &mut PartitionState {
         let state = self.partitions.entry(partition).or_default();
         state.known = true;
@@ -174,7 +265,7 @@ mod tests {
 
     fn marks(partitions: u32, lateness: i64) -> Watermarks {
         let mut w = Watermarks::new();
-        w.add(0, partitions, lateness, true, 1);
+        w.add(0, "s", partitions, lateness, true);
         w
     }
 
@@ -217,7 +308,8 @@ mod tests {
     #[test]
     fn a_partition_that_nobody_has_heard_of_is_idle_when_no_reader_could_bring_it() {
         let mut w = Watermarks::new();
-        w.add(0, 3, 0, true, 2);
+        w.add(0, "s", 3, 0, true);
+        w.readers(2);
         assert_eq!(
             say(&mut w, &[Fact::Seen { partition: 0, max_us: 100 }, Fact::Seen { partition: 2, max_us: 90 }, Fact::RestIdle]),
             vec![]
@@ -238,5 +330,17 @@ mod tests {
     fn the_source_may_say_itself() {
         let mut w = marks(1, 5);
         assert_eq!(say(&mut w, &[Fact::Asserted { partition: 0, at_us: 70 }]), vec![(0, 70)]);
+    }
+
+    #[test]
+    fn a_checkpoint_keeps_where_each_partition_stands() {
+        let mut w = marks(3, 5);
+        say(&mut w, &[Fact::Clock { us: 7 }, Fact::Seen { partition: 0, max_us: 200 }, Fact::Seen { partition: 1, max_us: 100 }]);
+        say(&mut w, &[Fact::PartitionEnded { partition: 2 }]);
+        let mut back = marks(3, 5);
+        assert!(matches!(back.restore(&w.facts(3)), Ok(Some(3))));
+        assert_eq!((back.watermark_of(0), back.clock_us()), (95, 7));
+        assert_eq!(say(&mut back, &[Fact::Seen { partition: 1, max_us: 150 }]), vec![(0, 145)]);
+        assert!(back.restore(&[("clock".into(), b"{".to_vec())]).is_err());
     }
 }

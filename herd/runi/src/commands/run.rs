@@ -10,7 +10,7 @@ use crate::{
     screen::Screen,
     summary,
 };
-use runink_engine::{Drain, Ending, EngineError, GroupConfig, ScenarioHandle, ScenarioSpec, WorkerGroup};
+use runink_engine::{Drain, Durability, Ending, EngineError, GroupConfig, ScenarioHandle, ScenarioSpec, WorkerGroup};
 use runink_files::NOBODY_READS;
 use runink_planner::Op;
 use std::{
@@ -33,7 +33,7 @@ fn start(arguments: &Run, screen: &Screen) -> Result<Exit, Exit> {
     let mut specs = Vec::new();
     for scenario in &picked.scenarios {
         let plan = planned::plan(&picked, scenario, &registry, &variables, screen)?;
-        specs.push((scenario.title.value.clone(), ScenarioSpec::open(plan, &registry, &base_dir).map_err(|e| fail(&e))?));
+        specs.push((scenario.title.value.clone(), ScenarioSpec::open(plan, &registry, &base_dir, Durability::None).map_err(|e| fail(&e))?));
     }
     if let Err(error) = interrupt::listen() {
         screen.error(&format!("RUN009: Ctrl-C cannot be listened for: {error}"), None);

@@ -1,0 +1,176 @@
+//! How a dataflow's parts hand over what checkpoints need, and what they start from. The border itself is `runink_checkpoint::Captures`.
+//!
+//! A part works through epochs in order. Before it begins an epoch of a new interval it hands over what the intervals before changed (a [`Recorder`] sees to that), and
+//! as its frontier moves it says which boundaries it has passed. So no barrier travels with the data, and nothing waits for the store.
+
+use crate::EngineError;
+use runink_checkpoint::{Boundary, Cadence, Captures, Epoch, Part, Piece, Restored, StateError, TableShape};
+use runink_operators::OperatorError;
+use runink_planner::{Op, Plan};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+/// How a scenario's checkpoints are made, and the one it starts from.
+#[derive(Clone)]
+pub struct Checkpointing {
+    /// How many epochs lie between boundaries.
+    pub cadence: Cadence,
+    /// Who takes what the parts hand over.
+    pub captures: Arc<dyn Captures>,
+    /// What it starts from; from nothing where absent.
+    pub restored: Option<Arc<dyn Restored>>,
+}
+
+impl std::fmt::Debug for Checkpointing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpointing").field("cadence", &self.cadence).finish_non_exhaustive()
+    }
+}
+
+/// The node under which facts about watermarks and the clock are kept.
+pub(crate) const WATERMARKS: &str = "watermarks";
+
+/// The lasting name of each node that has something to keep, by its place in the plan: what a restarted scenario is matched by. A step that needs several nodes with state
+/// numbers them.
+pub(crate) fn lasting_names(plan: &Plan) -> Vec<Option<Arc<str>>> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut name = |node: &runink_planner::Node| {
+        let base = match node.op {
+            Op::Rows(_) | Op::Union | Op::Output | Op::Rejected => return None,
+            Op::Source(_) => format!("source {}", node.name),
+            Op::Sink(_) => format!("sink {}", node.name),
+            _ => format!("step {}", node.name),
+        };
+        let nth = seen.entry(base.clone()).and_modify(|n| *n += 1).or_insert(1);
+        Some(if *nth == 1 { base.into() } else { format!("{base} ({nth})").into() })
+    };
+    plan.nodes.iter().map(&mut name).collect()
+}
+
+/// A call that waits until all workers have built their part of the dataflow.
+enum Waiting {
+    HandOver(Part, Boundary, Piece),
+    Passed(Part, Boundary),
+}
+
+/// Lets nobody pass a boundary before all parts are registered.
+pub(crate) struct Gate {
+    checkpointing: Checkpointing,
+    open: AtomicBool,
+    workers_left: AtomicUsize,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+impl Gate {
+    pub(crate) fn new(checkpointing: Checkpointing, workers: usize) -> Self {
+        Gate { checkpointing, open: AtomicBool::new(false), workers_left: AtomicUsize::new(workers), waiting: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn restored(&self) -> Option<&Arc<dyn Restored>> {
+        self.checkpointing.restored.as_ref()
+    }
+
+    /// The first epoch that may have rows.
+    pub(crate) fn first_epoch(&self) -> Option<Epoch> {
+        self.restored().map(|restored| self.checkpointing.cadence.first_after(restored.boundary()))
+    }
+
+    /// One worker has registered all its parts.
+    pub(crate) fn built(&self) {
+        if self.workers_left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for call in waiting.drain(..) {
+            self.call(call);
+        }
+        self.open.store(true, Ordering::SeqCst);
+    }
+
+    fn say(&self, call: Waiting) {
+        if !self.open.load(Ordering::SeqCst) {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            // It may have been opened while this one waited for the lock.
+            if !self.open.load(Ordering::SeqCst) {
+                return waiting.push(call);
+            }
+        }
+        self.call(call);
+    }
+
+    fn call(&self, call: Waiting) {
+        match call {
+            Waiting::HandOver(part, boundary, piece) => self.checkpointing.captures.hand_over(&part, boundary, piece),
+            Waiting::Passed(part, boundary) => self.checkpointing.captures.passed(&part, boundary),
+        }
+    }
+
+    /// A node's facts in the checkpoint that the scenario starts from; none where it starts from nothing.
+    pub(crate) fn facts(&self, node: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
+        match self.restored() {
+            None => Ok(Vec::new()),
+            Some(restored) => restored.facts(node).map_err(|e| not_restored(node, e)),
+        }
+    }
+
+    /// Registers a part.
+    pub(crate) fn recorder(self: &Arc<Self>, node: &Arc<str>, worker: usize, shape: Option<TableShape>) -> Recorder {
+        let part = Part { node: node.clone(), worker };
+        self.checkpointing.captures.register(&part, shape);
+        Recorder { gate: self.clone(), part, changed: None, passed: Boundary(0) }
+    }
+}
+
+/// State that a checkpoint holds could not be taken.
+pub(crate) fn not_restored(node: &str, source: StateError) -> EngineError {
+    OperatorError::State { step: node.to_owned(), source }.into()
+}
+
+/// What one part owes to the next checkpoint.
+pub(crate) struct Recorder {
+    gate: Arc<Gate>,
+    part: Part,
+    /// Something may have changed in the interval that ends there, and has not been handed over.
+    changed: Option<Boundary>,
+    passed: Boundary,
+}
+
+impl Recorder {
+    /// An epoch is about to be applied: what earlier intervals changed goes first. From now on the epoch's interval counts as changed.
+    pub(crate) fn begin<E>(&mut self, epoch: Epoch, capture: impl FnOnce() -> Result<Option<Piece>, E>) -> Result<(), E> {
+        let boundary = self.gate.checkpointing.cadence.after(epoch);
+        if self.changed.is_some_and(|changed| changed < boundary) {
+            self.hand_over(capture)?;
+        }
+        self.changed = Some(boundary);
+        Ok(())
+    }
+
+    /// No epoch before `frontier` comes any more; `None` is the end.
+    pub(crate) fn reach<E>(&mut self, frontier: Option<Epoch>, capture: impl FnOnce() -> Result<Option<Piece>, E>) -> Result<(), E> {
+        let passed = self.gate.checkpointing.cadence.passed(frontier);
+        if self.changed.is_some_and(|changed| changed <= passed) {
+            self.hand_over(capture)?;
+        }
+        if passed > self.passed {
+            self.passed = passed;
+            self.gate.say(Waiting::Passed(self.part.clone(), passed));
+        }
+        Ok(())
+    }
+
+    fn hand_over<E>(&mut self, capture: impl FnOnce() -> Result<Option<Piece>, E>) -> Result<(), E> {
+        let Some(boundary) = self.changed else { return Ok(()) };
+        let piece = capture()?;
+        self.changed = None;
+        if let Some(piece) = piece {
+            self.gate.say(Waiting::HandOver(self.part.clone(), boundary, piece));
+        }
+        Ok(())
+    }
+}
