@@ -4,8 +4,8 @@
 //! share on one worker) hands over what changed in an interval before it begins the next one, and says how far it has come. No barrier travels with the data: a
 //! boundary is complete when every part has passed it, and then everything handed over up to it is the state as of it.
 
-use crate::{Epoch, StateChanges, StateError};
-use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use crate::{CheckpointNumber, Epoch, SinkOutboxes, StateChanges, StateError, TableShape};
+use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 use std::{num::NonZeroU64, ops::Range, sync::Arc};
 
@@ -70,15 +70,6 @@ pub struct HeldOutput {
     pub hash: u64,
 }
 
-/// What a table looks like: what its rows are stored and matched by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableShape {
-    /// See [`crate::StateTable::schema`].
-    pub schema: SchemaRef,
-    /// See [`crate::StateTable::key_columns`].
-    pub key_columns: usize,
-}
-
 /// Takes what parts hand over. Called on worker threads: it must neither block nor wait for I/O. A part calls in order of boundaries.
 pub trait Captures: Send + Sync {
     /// A part is there; it will hand over pieces. `shape` is given where it has a table. All parts are there before any passes a boundary.
@@ -89,6 +80,12 @@ pub trait Captures: Send + Sync {
 
     /// The part hands over nothing more for boundaries up to this one.
     fn passed(&self, part: &Part, boundary: Boundary);
+
+    /// The outside has all output of a sink up to that number: it need not be kept any longer. Called by whoever commits, on any thread.
+    fn committed(&self, sink: &str, number: CheckpointNumber);
+
+    /// How many bytes have been handed over and are not in the store yet. Where a disk is slow or full they grow; whoever feeds the dataflow should then feed less.
+    fn bytes_waiting(&self) -> u64;
 }
 
 /// What a checkpoint holds, for a dataflow that starts from it.
@@ -96,7 +93,22 @@ pub trait Restored: Send + Sync {
     /// Where the checkpoint was taken.
     fn boundary(&self) -> Boundary;
 
-    /// A node's facts.
+    /// Its number.
+    fn number(&self) -> CheckpointNumber;
+
+    /// The nodes that have a table, with its shape as it was stored last.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    fn tables(&self) -> Result<Vec<(Arc<str>, TableShape)>, StateError>;
+
+    /// Output that was not known to be outside when the checkpoint was taken, in order of numbers and names. It may be outside all the same: the outside must be asked.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn outboxes(&self) -> Result<Vec<SinkOutboxes>, StateError>;
+
+    /// A node's facts, by name.
     ///
     /// # Errors
     /// Where they cannot be read.

@@ -5,11 +5,18 @@
 //! columns and epochs; it knows nothing of operators, SQL or connectors.
 
 mod capture;
+pub mod conformance;
 mod ids;
+mod memory;
+mod publish;
 mod replica;
+mod shape;
 mod table;
 
-pub use capture::{Boundary, Cadence, Captures, HeldOutput, Part, Piece, Restored, TableShape};
+pub use capture::{Boundary, Cadence, Captures, HeldOutput, Part, Piece, Restored};
 pub use ids::{Epoch, Generation, KeyGroup, KeyGroups};
+pub use memory::{MemoryRestored, MemoryStore};
+pub use publish::{CheckpointNumber, CommitPermit, Exists, Fenced, Publications, Published, SinkOutboxes};
 pub use replica::TableReplica;
+pub use shape::{Adaptation, TableShape};
 pub use table::{Namespace, StateChanges, StateError, StateTable};

@@ -1,7 +1,7 @@
 //! A table's contents put together from its captures, in memory: what a durable store would hold. Operators' tests hold their
 //! captures against it, and restore from it.
 
-use crate::{Namespace, StateChanges, StateError, StateTable};
+use crate::{Namespace, StateChanges, StateError, StateTable, TableShape};
 use arrow::{
     array::{Array, Int64Array, NullArray, UInt16Array},
     compute::{concat_batches, take_record_batch},
@@ -21,13 +21,20 @@ pub struct TableReplica {
 }
 
 impl TableReplica {
-    /// An empty replica of a table of that shape.
+    /// An empty replica of that table.
     ///
     /// # Errors
     /// Where a key column's type has no order.
     pub fn of(table: &dyn StateTable) -> Result<Self, StateError> {
-        let schema = table.schema();
-        let keys = table.key_columns();
+        TableReplica::of_shape(&TableShape { schema: table.schema(), key_columns: table.key_columns() })
+    }
+
+    /// An empty replica of a table of that shape.
+    ///
+    /// # Errors
+    /// Where a key column's type has no order.
+    pub fn of_shape(shape: &TableShape) -> Result<Self, StateError> {
+        let (schema, keys) = (shape.schema.clone(), shape.key_columns);
         let mut fields: Vec<_> = schema.fields()[2..2 + keys].iter().map(|f| SortField::new(f.data_type().clone())).collect();
         if keys == 0 {
             // Rows of no columns cannot be counted: the one key stands in a column of nulls.

@@ -11,7 +11,8 @@ pub struct Namespace(pub i64);
 /// What changed in a table since its last capture. Applied in this order: `expired`, `deleted`, `upserted`.
 #[derive(Debug, Clone)]
 pub struct StateChanges {
-    /// Namespaces whose whole content is gone.
+    /// Namespaces whose whole content is gone. It follows from time alone, so that it is gone on all workers as of the same boundary: a store may drop such a
+    /// range for the whole node as soon as one worker says so.
     pub expired: Vec<Range<Namespace>>,
     /// Keys that are gone: columns `namespace: Int64`, then the key columns.
     pub deleted: Option<RecordBatch>,
