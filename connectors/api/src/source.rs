@@ -1,7 +1,7 @@
 //! Sources: where rows come in.
 
 use crate::{ConnectorError, Options, Predicate, Resume, SavedPosition};
-use arrow::{array::UInt64Array, datatypes::SchemaRef, record_batch::RecordBatch};
+use arrow::{array::{Int64Array, UInt64Array}, datatypes::SchemaRef, record_batch::RecordBatch};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// What a source is opened with.
@@ -21,6 +21,8 @@ pub struct SourceConfig {
     pub projection: Vec<usize>,
     /// A conjunction that the source may use to skip rows.
     pub predicates: Vec<Predicate>,
+    /// The key columns, where rows replace each other by it (`key=`): the source may then give deletions ([`Chunk::diffs`]).
+    pub key: Vec<String>,
     /// The event-time column, for sources that pace themselves by it (replay).
     pub time_column: Option<String>,
     /// How many rows a batch should have at most.
@@ -151,6 +153,8 @@ pub enum Poll {
 pub struct Chunk {
     /// The rows, with the projected columns.
     pub batch: RecordBatch,
+    /// Each row's multiplicity, where some rows are deletions: -1 takes away what the row's key stands for (only its key columns count), 1 puts the row there.
+    pub diffs: Option<Int64Array>,
     /// Rows that could not be decoded.
     pub rejects: Vec<Reject>,
     /// Where the rows stand.

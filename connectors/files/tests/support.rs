@@ -42,6 +42,7 @@ pub(crate) fn source_config(dir: &Path, given: &[(&str, OptionValue)], schema: &
         schema: Some(schema.clone()),
         projection: (0..schema.fields().len()).collect(),
         predicates: Vec::new(),
+        key: Vec::new(),
         time_column: schema.index_of("at").is_ok().then(|| "at".to_owned()),
         batch_rows: 1_000,
     }

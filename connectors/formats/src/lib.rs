@@ -4,6 +4,7 @@
 //!   [`RowScan`] finds row boundaries, so that one large file can be decoded in pieces by several workers.
 //! - Columnar ([`ColumnarFormat`]): Parquet and Arrow IPC. They need to seek, so [`open`] takes a file; its units (row groups, record batches) are
 //!   read independently of each other.
+//! - Messages ([`MessageFormat`]): what a log's records hold, many at once; [`MessageEncoder`] writes them.
 //! - [`Encoder`] writes any of them.
 //! - [`infer`] proposes a schema for a sample of text.
 //!
@@ -21,6 +22,7 @@ mod frame;
 mod infer;
 mod json;
 mod keep;
+mod messages;
 mod output;
 mod read;
 mod scan;
@@ -29,8 +31,9 @@ mod utf8;
 
 pub use columnar::{ColumnarFile, ColumnarFormat, UNIT_ROWS, UnitReader, open};
 pub use csv::{CsvFormat, Header, HeaderRow};
-pub use encode::{CellText, Encoder, MULTIPLICITY, OutputFormat, ParquetCompression};
+pub use encode::{CellText, Encoder, MULTIPLICITY, MessageEncoder, MessageOutput, OutputFormat, ParquetCompression};
 pub use error::EncodeError;
+pub use messages::{DecodedMessages, MESSAGES_BYTES, MessageDecoder, MessageFormat, Messages, message_decoder};
 pub use infer::{SAMPLE_BYTES, SAMPLE_ROWS, infer};
 pub use read::{Decoded, ReadSpec};
 pub use scan::RowScan;

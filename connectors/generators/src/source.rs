@@ -153,6 +153,7 @@ impl SourceReader for GeneratedReader {
             partition: Partition(partition),
             ordinal: Ordinal { unit: u32::try_from(self.chunk >> 32).unwrap_or(u32::MAX), chunk: (self.chunk & 0xFFFF_FFFF) as u32 },
             bytes: 0,
+            diffs: None,
             partition_ends: false,
             after: None,
         };

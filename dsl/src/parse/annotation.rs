@@ -147,7 +147,7 @@ impl Cursor<'_, '_> {
             }
             return self.fail(d);
         }
-        let name = self.name("a key", false)?;
+        let name = self.name("a key", true)?;
         if !self.punct(0, "=") {
             let d = self.error_here(codes::ARGUMENT_SYNTAX, format!("expected `=` after `{}`, found {}", name.value, self.found()));
             if !matches!(self.text(0), ":" | "=>" | "==") {

@@ -132,6 +132,10 @@ impl ScenarioSpec {
                     schema: Some(op.full_schema.clone()),
                     projection: op.projection.clone(),
                     predicates: op.predicates.clone(),
+                    key: match &node.kind {
+                        StreamKind::Upsert { key } => key.clone(),
+                        StreamKind::AppendOnly | StreamKind::Changelog { .. } => Vec::new(),
+                    },
                     time_column: node.time.as_ref().map(|t| node.schema.field(t.column).name().clone()),
                     batch_rows: settings.batch_rows,
                 };

@@ -397,7 +397,7 @@ impl SourceLogic {
             self.rejects.send(&open.rejects, &mut rejects, order)?;
         }
         let origin = Origin { source: self.name.clone(), place: chunk.origin, positions: chunk.positions };
-        self.packets.send(&open.data, Packet::new(Batch { rows: chunk.batch, diffs: None, origin: Some(origin) }, order));
+        self.packets.send(&open.data, Packet::new(Batch { rows: chunk.batch, diffs: chunk.diffs, origin: Some(origin) }, order));
         Ok(())
     }
 

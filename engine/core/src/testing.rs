@@ -87,6 +87,7 @@ impl Source for ScriptedSource {
                     partition: Partition(0),
                     ordinal: *ordinal,
                     bytes: 0,
+                    diffs: None,
                     partition_ends: false,
                     after: None,
                 })),

@@ -7,7 +7,7 @@ use super::{
     stream::{Column, Stream},
 };
 use crate::{Op, SinkOp, StateBound, catalogue as codes, names};
-use runink_connector_api::{Delivery, Options};
+use runink_connector_api::{Delivery, OptionValue, Options};
 use runink_dsl::{
     ast::{Sink, Spanned, Value},
     suggest,
@@ -28,7 +28,11 @@ impl Lowering<'_> {
             let message = format!("`{}` cannot be written: it has only sources", spec.name);
             return Err(self.error(codes::CONNECTOR_DIRECTION, file, sink.connector.span, message, hint));
         };
-        let options = self.options(texts, &sink.annotation, spec.name, specs, SINK_OPTIONS);
+        let mut options = self.options(texts, &sink.annotation, spec.name, specs, SINK_OPTIONS);
+        if let (Ok(options), Some(value)) = (&mut options, sink.annotation.get("delivery")) {
+            // A connector that promises more may be asked for less.
+            options.0.insert("delivery".into(), OptionValue::Text(self.plain_text(texts, value)?));
+        }
         let promised = (spec.delivery)(options.as_ref().unwrap_or(&Options::default()));
         let delivery = match sink.annotation.get("delivery") {
             Some(value) => self.delivery(texts, spec.name, promised, value),

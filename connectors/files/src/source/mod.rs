@@ -281,6 +281,7 @@ fn chunk_of(decoded: Decoded, origin: &Arc<str>, ordinal: Ordinal, bytes: u64) -
         partition: Partition(0),
         ordinal,
         bytes,
+        diffs: None,
         partition_ends: false,
         after: None,
     }

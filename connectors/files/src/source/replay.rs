@@ -134,6 +134,7 @@ impl SourceReader for ReplayReader {
             partition: held.chunk.partition,
             ordinal: held.chunk.ordinal,
             bytes: std::mem::take(&mut held.chunk.bytes),
+            diffs: held.chunk.diffs.as_ref().map(|d| d.slice(from, to - from)),
             partition_ends: held.chunk.partition_ends && to == rows,
             after: held.chunk.after.clone().filter(|_| to == rows),
         };
@@ -182,6 +183,7 @@ mod tests {
             partition: Partition(0),
             ordinal: Ordinal::default(),
             bytes: 10,
+            diffs: None,
             partition_ends: false,
             after: None,
         }

@@ -162,6 +162,7 @@ fn it_cannot_be_read() {
         schema: None,
         projection: Vec::new(),
         predicates: Vec::new(),
+        key: Vec::new(),
         time_column: None,
         batch_rows: 1,
     };

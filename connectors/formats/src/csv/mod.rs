@@ -20,7 +20,7 @@ pub(crate) use split::{Splitter, cells};
 use std::sync::Arc;
 
 /// What the format is called in messages.
-const NAME: &str = "CSV";
+pub(crate) const NAME: &str = "CSV";
 
 /// How a CSV file is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,14 +67,7 @@ impl CsvDecoder {
         if first_line != 1 {
             scan.leave_start();
         }
-        let rows = CsvRows {
-            splitter: Splitter::new(format),
-            null: format.null.clone().into_bytes(),
-            targets,
-            spec: spec.clone(),
-            at_start: first_line == 1,
-            unquoted: Vec::new(),
-        };
+        let rows = CsvRows { at_start: first_line == 1, ..CsvRows::new(format, spec, targets) };
         Ok(TextDecoder::new(rows, out, scan))
     }
 }
@@ -112,6 +105,22 @@ impl RowParser for CsvRows {
 }
 
 impl CsvRows {
+    fn new(format: &CsvFormat, spec: &ReadSpec, targets: Option<Vec<Option<usize>>>) -> Self {
+        CsvRows {
+            splitter: Splitter::new(format),
+            null: format.null.clone().into_bytes(),
+            targets,
+            spec: spec.clone(),
+            at_start: false,
+            unquoted: Vec::new(),
+        }
+    }
+
+    /// For messages: cells in the order of the schema, and none the start of a text.
+    pub(crate) fn of_messages(format: &CsvFormat, spec: &ReadSpec) -> Self {
+        Self::new(format, spec, Some(header::by_position(spec)))
+    }
+
     /// Decodes the row at `start` and returns where the next one starts; `None` where it does not end in the buffer.
     #[inline]
     fn row(&mut self, buf: &[u8], start: usize, utf8: &mut Utf8Check, out: &mut Output) -> Option<usize> {

@@ -5,9 +5,11 @@ mod cells;
 mod columnar;
 mod csv;
 mod json;
+mod messages;
 mod prefix;
 
 pub use cells::CellText;
+pub use messages::{MessageEncoder, MessageOutput};
 
 use crate::{CsvFormat, EncodeError, error};
 use arrow::{

@@ -20,7 +20,7 @@ use memchr::{memchr, memrchr};
 use runink_connector_api::{ConnectorError, RejectReason};
 
 /// What the format is called in messages.
-const NAME: &str = "JSON";
+pub(crate) const NAME: &str = "JSON";
 
 /// Decodes JSON lines.
 pub(crate) type JsonDecoder = TextDecoder<JsonRows>;
@@ -35,6 +35,13 @@ impl JsonDecoder {
 /// Decodes whole lines.
 pub(crate) struct JsonRows {
     at_start: bool,
+}
+
+impl JsonRows {
+    /// For messages, each of which is a line, and none the start of a text.
+    pub(crate) fn of_messages() -> Self {
+        JsonRows { at_start: false }
+    }
 }
 
 impl RowParser for JsonRows {

@@ -22,6 +22,7 @@ fn source(name: &str, options: &[(&str, OptionValue)]) -> Result<Arc<dyn Source>
         projection: (0..schema.fields().len()).collect(),
         schema: Some(schema),
         predicates: Vec::new(),
+        key: Vec::new(),
         time_column: None,
         batch_rows: 1_000,
     })

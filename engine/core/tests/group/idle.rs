@@ -23,6 +23,7 @@ fn rows(partition: u32, chunk: u32, at: i64) -> Poll {
         partition: Partition(partition),
         ordinal: Ordinal { unit: 0, chunk },
         bytes: 0,
+        diffs: None,
         partition_ends: false,
         after: None,
     })

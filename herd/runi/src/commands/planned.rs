@@ -85,6 +85,7 @@ pub(crate) fn discover(
             schema: None,
             projection: Vec::new(),
             predicates: Vec::new(),
+            key: Vec::new(),
             time_column: None,
             batch_rows: DISCOVERY_BATCH_ROWS,
         };

@@ -1,0 +1,106 @@
+//! Rows to messages: one message a row, in any format that has rows.
+
+use super::{cells::{self, Cells}, csv::CsvStyle, json::JsonStyle, with_multiplicity};
+use crate::{CsvFormat, EncodeError, Header, Messages, error};
+use arrow::{
+    array::{Array, AsArray, ArrayRef, Int64Array},
+    datatypes::{DataType, SchemaRef},
+    record_batch::RecordBatch,
+};
+use runink_connector_api::ConnectorError;
+use std::sync::Arc;
+
+/// What messages are written as.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MessageOutput {
+    /// A JSON object.
+    Json,
+    /// A CSV row without a header.
+    Csv(CsvFormat),
+    /// The bytes of the only column.
+    Raw,
+}
+
+/// Writes each row of a batch as a message.
+pub struct MessageEncoder {
+    schema: SchemaRef,
+    changelog: bool,
+    style: Style,
+}
+
+enum Style {
+    Json(JsonStyle),
+    Csv(CsvStyle),
+    Raw,
+}
+
+impl MessageEncoder {
+    /// An encoder of rows of that schema; with `changelog` they get the column [`crate::MULTIPLICITY`].
+    ///
+    /// # Errors
+    /// Where a column has no form in the format.
+    pub fn new(output: &MessageOutput, schema: &SchemaRef, changelog: bool) -> Result<Self, EncodeError> {
+        let schema = if changelog { with_multiplicity(schema)? } else { schema.clone() };
+        let style = match output {
+            MessageOutput::Json => {
+                cells::check("JSON", &schema)?;
+                Style::Json(JsonStyle::new(&schema))
+            }
+            MessageOutput::Csv(csv) => {
+                cells::check("CSV", &schema)?;
+                Style::Csv(CsvStyle::new(&CsvFormat { header: Header::Absent, ..csv.clone() }, &schema).0)
+            }
+            MessageOutput::Raw => {
+                let [field] = schema.fields().as_ref() else { return Err(several_columns(&schema).into()) };
+                if !matches!(field.data_type(), DataType::Utf8 | DataType::Binary) {
+                    return Err(error::type_not_supported("a raw message", field.name(), field.data_type()).into());
+                }
+                Style::Raw
+            }
+        };
+        Ok(MessageEncoder { schema, changelog, style })
+    }
+
+    /// Adds a message for each row. A null of a raw message is an empty one.
+    ///
+    /// # Errors
+    /// Where a value has no form in the format.
+    pub fn encode(&mut self, batch: &RecordBatch, diffs: Option<&Int64Array>, out: &mut Messages) -> Result<(), EncodeError> {
+        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+        if self.changelog {
+            columns.push(Arc::new(diffs.cloned().unwrap_or_else(|| Int64Array::from_value(1, batch.num_rows()))));
+        }
+        if let Style::Raw = self.style {
+            let Some(values) = columns.first() else { return Ok(()) };
+            for row in 0..batch.num_rows() {
+                if !values.is_null(row) {
+                    out.open().extend_from_slice(match values.data_type() {
+                        DataType::Utf8 => values.as_string::<i32>().value(row).as_bytes(),
+                        _ => values.as_binary::<i32>().value(row),
+                    });
+                }
+                out.end();
+            }
+            return Ok(());
+        }
+        let fields = self.schema.fields().iter();
+        let cells = fields.zip(&columns).map(|(field, array)| Cells::new(field, array.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        for row in 0..batch.num_rows() {
+            match &self.style {
+                Style::Json(json) => json.write_row(&cells, row, out.open()),
+                Style::Csv(csv) => csv.write_row(&cells, row, out.open()),
+                Style::Raw => {}
+            }
+            // A message needs no newline at its end.
+            out.open().pop();
+            out.end();
+        }
+        Ok(())
+    }
+}
+
+fn several_columns(schema: &SchemaRef) -> ConnectorError {
+    let names: Vec<_> = schema.fields().iter().map(|f| format!("`{}`", f.name())).collect();
+    ConnectorError::user("FMT021", format!("a raw message is one column, and these are to be written: {}", names.join(", ")))
+        .hint("leave one column of type `bytes` or `string` with `select`, or write another format")
+}
