@@ -1,7 +1,11 @@
 //! Sources: where rows come in.
 
 use crate::{ConnectorError, Options, Predicate, Resume, SavedPosition};
-use arrow::{array::{Int64Array, UInt64Array}, datatypes::SchemaRef, record_batch::RecordBatch};
+use arrow::{
+    array::{Int64Array, UInt64Array},
+    datatypes::SchemaRef,
+    record_batch::RecordBatch,
+};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// What a source is opened with.

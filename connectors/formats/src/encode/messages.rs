@@ -1,9 +1,14 @@
 //! Rows to messages: one message a row, in any format that has rows.
 
-use super::{cells::{self, Cells}, csv::CsvStyle, json::JsonStyle, with_multiplicity};
+use super::{
+    cells::{self, Cells},
+    csv::CsvStyle,
+    json::JsonStyle,
+    with_multiplicity,
+};
 use crate::{CsvFormat, EncodeError, Header, Messages, error};
 use arrow::{
-    array::{Array, AsArray, ArrayRef, Int64Array},
+    array::{Array, ArrayRef, AsArray, Int64Array},
     datatypes::{DataType, SchemaRef},
     record_batch::RecordBatch,
 };

@@ -34,11 +34,9 @@ fn decode(format: &MessageFormat, spec: &ReadSpec, texts: &[&[u8]]) -> Outcome {
 
 #[test]
 fn json_messages_keep_their_numbers() {
-    let (rows, rejects) = decode(&MessageFormat::Json, &spec(), &[b"{\"a\":1}", b"{\"a\":", b"{\"b\":\"x\"}", b"[]", b"{\"a\":3,\"b\":\"y\"}"]);
-    assert_eq!(
-        rows,
-        [(0, r#"{"a":1,"b":null}"#.into()), (2, r#"{"a":null,"b":"x"}"#.into()), (4, r#"{"a":3,"b":"y"}"#.into())]
-    );
+    let (rows, rejects) =
+        decode(&MessageFormat::Json, &spec(), &[b"{\"a\":1}", b"{\"a\":", b"{\"b\":\"x\"}", b"[]", b"{\"a\":3,\"b\":\"y\"}"]);
+    assert_eq!(rows, [(0, r#"{"a":1,"b":null}"#.into()), (2, r#"{"a":null,"b":"x"}"#.into()), (4, r#"{"a":3,"b":"y"}"#.into())]);
     assert_eq!(rejects.iter().map(|(at, _, raw)| (*at, raw.as_slice())).collect::<Vec<_>>(), [(1, &b"{\"a\":"[..]), (3, &b"[]"[..])]);
 }
 
