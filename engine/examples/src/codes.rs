@@ -32,6 +32,7 @@ codes! {
     NO_SCHEMA "EXA012" "A source has no contract, and no example gives it rows to tell its columns from." "Give it a contract, or rows.";
     NO_ROWS_TO_COMPARE "EXA013" "The rows of a stream have no form as text." "Expect a step after it that leaves the column out.";
     TOO_LONG "EXA014" "An example has more clauses or rows than one example can have." "Split it.";
+    CHAOS "EXA015" "The rows of an example could not be put into another order: a bug of Runink." "Report it with the example.";
 }
 
 #[cfg(test)]

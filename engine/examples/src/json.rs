@@ -3,12 +3,12 @@
 use crate::{
     compare::Difference,
     render::time_text,
-    report::{ExampleReport, MismatchKind, Outcome},
+    report::{Against, ExampleReport, MismatchKind, Outcome, Symptom},
 };
 use runink_dsl::Sources;
 use serde_json::{Map, Value, json};
 
-/// A report as JSON: `scenario`, `example`, `path`, `line`, `outcome` (`passed`, `failed` or `broken`), `duration_us`, `workers`, and with it `mismatches`
+/// A report as JSON: `scenario`, `example`, `path`, `line`, `outcome` (`passed`, `failed` or `broken`), `duration_us`, `workers`, `cases` (of chaos), and with it `mismatches`
 /// or `diagnostics`.
 pub fn to_json(report: &ExampleReport, sources: &Sources) -> Value {
     let path = sources.get(report.file).map_or("", |f| f.path.as_str());
@@ -20,6 +20,7 @@ pub fn to_json(report: &ExampleReport, sources: &Sources) -> Value {
         "line": line(report.title.span),
         "duration_us": u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX),
         "workers": report.workers,
+        "cases": report.cases,
         "accepted": report.accepted.iter().map(|g| g.path.as_str()).collect::<Vec<_>>(),
     });
     let (outcome, details) = match &report.outcome {
@@ -65,6 +66,26 @@ fn kind_json(kind: &MismatchKind) -> Value {
             let mut out = difference_json(difference);
             out["kind"] = json!("depends_on_workers");
             out["other_workers"] = json!(other);
+            out
+        }
+        MismatchKind::Chaos(finding) => {
+            let mut out = match &finding.symptom {
+                Symptom::Rows(difference) => difference_json(difference),
+                Symptom::Watermark { expected_us, actual_us } => {
+                    json!({ "expected": time_text(*expected_us), "actual": actual_us.map(time_text) })
+                }
+                Symptom::Stopped(message) => json!({ "message": message }),
+            };
+            out["kind"] = json!("chaos");
+            out["seed"] = json!(finding.seed);
+            out["case"] = json!(finding.run);
+            out["against"] = json!(match finding.against {
+                Against::Expectation => "expectation",
+                Against::Recomputation => "recomputation",
+            });
+            out["rows"] = json!(finding.rows);
+            out["of"] = json!(finding.of);
+            out["smallest"] = json!(finding.example);
             out
         }
     }

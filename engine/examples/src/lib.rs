@@ -5,11 +5,13 @@
 //! the same on every machine. This crate reads and writes no files: whoever runs examples hands in what they name.
 
 mod cells;
+mod chaos;
 mod codes;
 mod compare;
 mod evaluate;
 mod files;
 mod json;
+mod junit;
 mod plan;
 mod render;
 mod report;
@@ -17,11 +19,13 @@ mod rows;
 mod runner;
 mod script;
 
+pub use chaos::Chaos;
 pub use codes::catalogue;
 pub use compare::{Change, Difference};
 pub use files::ReadFile;
 pub use json::to_json;
+pub use junit::to_junit;
 pub use render::{render, summary};
-pub use report::{ExampleReport, GoldenFile, Mismatch, MismatchKind, Outcome};
+pub use report::{Against, ExampleReport, Finding, GoldenFile, Mismatch, MismatchKind, Outcome, Symptom};
 pub use runner::{Request, Runner};
 pub use script::{CLOCK_START_US, MAX_WORKERS};

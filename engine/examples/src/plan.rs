@@ -14,7 +14,7 @@ use runink_dsl::{
     variables::Variables,
 };
 use runink_formats::{TextFormat, infer};
-use runink_planner::{Node, NodeId, Op, Plan, PlanInput, plan_scenario, sources_to_discover};
+use runink_planner::{EventTime, Node, NodeId, Op, Plan, PlanInput, StreamKind, plan_scenario, sources_to_discover};
 use std::collections::BTreeMap;
 
 /// The name of the reject stream.
@@ -55,7 +55,14 @@ pub(crate) fn plan(
     let mut sources = BTreeMap::new();
     for node in &mut plan.nodes {
         if let Op::Source(op) = &mut node.op {
-            sources.insert(node.name.clone(), SourceFacts { schema: op.full_schema.clone(), idle_us: op.idle_us });
+            let facts = SourceFacts {
+                schema: op.full_schema.clone(),
+                idle_us: op.idle_us,
+                lateness_us: op.lateness_us,
+                time: node.time.as_ref().and_then(|t| Some(EventTime { column: *op.projection.get(t.column)?, shift_us: t.shift_us })),
+                keyed: matches!(node.kind, StreamKind::Upsert { .. }),
+            };
+            sources.insert(node.name.clone(), facts);
             // The clock is virtual: an example that says idle has waited long enough.
             op.idle_us = 0;
         }

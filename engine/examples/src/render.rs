@@ -3,7 +3,7 @@
 use crate::{
     cells::write_cell,
     compare::Difference,
-    report::{ExampleReport, Mismatch, MismatchKind, Outcome},
+    report::{Against, ExampleReport, Finding, Mismatch, MismatchKind, Outcome, Symptom},
 };
 use arrow::temporal_conversions::timestamp_us_to_datetime;
 use runink_dsl::Sources;
@@ -42,7 +42,8 @@ pub fn render(report: &ExampleReport, sources: &Sources, color: bool) -> String 
     match &report.outcome {
         Outcome::Passed => {
             let ms = format!("{:.1} ms", report.duration.as_secs_f64() * 1000.0);
-            line(&mut out, &format!("{} {title} {}", paint.text(GREEN, "✓"), paint.text(DIM, &ms)));
+            let cases = if report.cases > 0 { format!(", {} cases", report.cases) } else { String::new() };
+            line(&mut out, &format!("{} {title} {}", paint.text(GREEN, "✓"), paint.text(DIM, &format!("{ms}{cases}"))));
             for file in &report.accepted {
                 line(&mut out, &format!("  accepted {}", file.path));
             }
@@ -132,6 +133,29 @@ fn render_mismatch(mismatch: &Mismatch, place: &str, paint: &Paint, out: &mut St
             line(out, &format!("  {}: {what} {at}", mismatch.output));
             render_difference(difference, paint, out);
         }
+        MismatchKind::Chaos(finding) => render_finding(finding, &mismatch.output, &at, paint, out),
+    }
+}
+
+fn render_finding(finding: &Finding, output: &str, at: &str, paint: &Paint, out: &mut String) {
+    let found = match (finding.run, finding.against) {
+        (0, _) => "with all rows that may come together in one epoch, it breaks what the example expects".to_owned(),
+        (run, Against::Expectation) => format!("case {run} of seed {} breaks what the example expects", finding.seed),
+        (run, Against::Recomputation) => format!("case {run} of seed {} differs from a recomputation from scratch", finding.seed),
+    };
+    line(out, &format!("  {output} depends on the order of rows, or on how they are cut into epochs: {found} {at}"));
+    line(out, &format!("  smallest case: {} of {} rows", finding.rows, finding.of));
+    match &finding.symptom {
+        Symptom::Rows(difference) => render_difference(difference, paint, out),
+        Symptom::Watermark { expected_us, actual_us } => {
+            let actual = actual_us.map_or_else(|| "not set yet".to_owned(), time_text);
+            line(out, &format!("  the watermark: expected {}, it is {actual}", time_text(*expected_us)));
+        }
+        Symptom::Stopped(message) => line(out, &format!("  the scenario stopped: {message}")),
+    }
+    if !finding.example.is_empty() {
+        line(out, "  as an example, to be pasted below the scenario:");
+        finding.example.lines().for_each(|text| line(out, text));
     }
 }
 

@@ -24,6 +24,8 @@ pub struct ExampleReport {
     pub workers: Vec<usize>,
     /// Golden files to write, where they are to be accepted.
     pub accepted: Vec<GoldenFile>,
+    /// How many cases of chaos it was tried in.
+    pub cases: usize,
 }
 
 impl ExampleReport {
@@ -101,4 +103,52 @@ pub enum MismatchKind {
         /// How they differ.
         difference: Difference,
     },
+    /// The result depends on the order of rows, or on how they are cut into epochs.
+    Chaos(Box<Finding>),
+}
+
+/// A case in which an example does not hold, although it may come to that in a running scenario.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// What the chance came from.
+    pub seed: u64,
+    /// Which case it was, from 1; 0 is the recomputation from scratch.
+    pub run: usize,
+    /// What does not agree with what.
+    pub against: Against,
+    /// How the smallest case differs.
+    pub symptom: Symptom,
+    /// How many rows the smallest case has.
+    pub rows: usize,
+    /// How many the example has.
+    pub of: usize,
+    /// On how many workers.
+    pub workers: usize,
+    /// The smallest case as an example to be pasted; empty where it has no such form.
+    pub example: String,
+}
+
+/// What a case was held against when it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// What the example expects.
+    Expectation,
+    /// A recomputation from scratch: everything that may come together in one epoch, on one worker.
+    Recomputation,
+}
+
+/// How a case differs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Symptom {
+    /// In its rows; `expected` are those of the text's own order, or of the recomputation.
+    Rows(Difference),
+    /// In where the watermark stands, in µs.
+    Watermark {
+        /// As the example says.
+        expected_us: i64,
+        /// As it was; `None` before the first.
+        actual_us: Option<i64>,
+    },
+    /// The scenario stopped with an error.
+    Stopped(String),
 }

@@ -1,6 +1,7 @@
 //! Runs examples on worker groups that live as long as the runner: an example costs what building and dropping its dataflow costs.
 
 use crate::{
+    chaos::{Chaos, Trial},
     evaluate::{Evaluation, Looked, Observed, disagreement},
     files::ReadFile,
     plan::{self, ExamplePlan, REJECTED},
@@ -38,6 +39,8 @@ pub struct Request<'a> {
     pub accept: bool,
     /// On how many workers examples run that do not say it; `None` for one and then two.
     pub workers: Option<usize>,
+    /// Examples that pass are tried in other orders, epochs and on other numbers of workers.
+    pub chaos: Option<Chaos>,
     /// Which examples.
     pub wanted: &'a dyn Fn(&Examples) -> bool,
 }
@@ -72,6 +75,7 @@ impl Runner {
                 duration: Duration::ZERO,
                 workers: Vec::new(),
                 accepted: Vec::new(),
+                cases: 0,
             };
             report.outcome = match &planned {
                 Err(diagnostics) => Outcome::Broken(diagnostics.clone()),
@@ -131,10 +135,17 @@ impl Runner {
                 first = Some((workers, looked));
             }
         }
-        Ok(Outcome::Passed)
+        match request.chaos {
+            Some(chaos) => {
+                report.cases = chaos.runs;
+                Trial::new(self, request, planned, &script, example)?.run(chaos)
+            }
+            None => Ok(Outcome::Passed),
+        }
     }
 
-    fn execute(&mut self, planned: &ExamplePlan, script: &Script<'_>, workers: usize) -> Result<Observed, EngineError> {
+    /// Runs a script.
+    pub(crate) fn execute(&mut self, planned: &ExamplePlan, script: &Script<'_>, workers: usize) -> Result<Observed, EngineError> {
         let mut sources: BTreeMap<NodeId, Arc<dyn Source>> = BTreeMap::new();
         for (id, node) in planned.plan.nodes.iter().enumerate() {
             if let Op::Source(op) = &node.op {
@@ -234,7 +245,7 @@ mod tests {
         let nodes = vec![node("in", Op::Source(source), vec![]), node("out", Op::Output, vec![NodeId(0)])];
         ExamplePlan {
             plan: Plan { scenario: "by hand".into(), nodes },
-            sources: BTreeMap::from([("in".to_owned(), SourceFacts { schema, idle_us: 10_000_000 })]),
+            sources: BTreeMap::from([("in".to_owned(), SourceFacts { schema, idle_us: 10_000_000, lateness_us: 5_000_000, time: None, keyed: false })]),
             outputs: vec!["out".into()],
         }
     }

@@ -27,7 +27,8 @@ use runink_engine::{
     testing::{Event, ScriptedSource},
 };
 use runink_formats::TextFormat;
-use std::collections::BTreeMap;
+use runink_planner::EventTime;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// When an example begins in processing time: 2000-01-01T00:00:00Z, in µs. A round date, so that processing-time windows are easy to write down.
 pub const CLOCK_START_US: i64 = 946_684_800_000_000;
@@ -43,6 +44,12 @@ pub(crate) struct SourceFacts {
     pub(crate) schema: SchemaRef,
     /// How long it must be silent to count as idle, in µs.
     pub(crate) idle_us: i64,
+    /// How much later than newer ones its rows may come, in µs.
+    pub(crate) lateness_us: i64,
+    /// Its event time; the column is one of `schema`.
+    pub(crate) time: Option<EventTime>,
+    /// A row replaces the one before it with the same key: their order says which one stays.
+    pub(crate) keyed: bool,
 }
 
 /// Where a `Then` stands.
@@ -89,6 +96,32 @@ pub(crate) struct Script<'a> {
     pub(crate) expectations: Vec<Expectation<'a>>,
     /// `Given n workers`.
     pub(crate) workers: Option<usize>,
+    /// What takes place, in the order of the text.
+    pub(crate) happenings: Vec<Happening>,
+}
+
+/// A clause that takes place.
+#[derive(Debug, Clone)]
+pub(crate) struct Happening {
+    /// The clause in the text.
+    pub(crate) span: Span,
+    /// Its places.
+    pub(crate) places: RangeInclusive<u32>,
+    /// Which source it gives rows to, if it does.
+    pub(crate) given: Option<String>,
+    /// What it says of time, where it does not give rows.
+    pub(crate) says: Says,
+}
+
+/// What a clause says of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// Nothing.
+    Nothing,
+    /// The watermark of a source, or of all, stands there at least, in µs.
+    Watermark(i64),
+    /// The clock goes on, or a source is silent.
+    Clock,
 }
 
 impl<'a> Script<'a> {
@@ -123,6 +156,21 @@ impl<'a> Script<'a> {
         builder.finish()
     }
 
+    /// All that a source does, with all of its columns.
+    pub(crate) fn events_of(&self, source: &str) -> &[(Ordinal, Event)] {
+        self.events.get(source).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// The same example with other events.
+    pub(crate) fn with(
+        &self,
+        events: BTreeMap<String, Vec<(Ordinal, Event)>>,
+        clock: Vec<(Epoch, i64)>,
+        expectations: Vec<Expectation<'a>>,
+    ) -> Script<'a> {
+        Script { events, clock, expectations, workers: self.workers, happenings: Vec::new() }
+    }
+
     /// What a source does, with these of its columns.
     pub(crate) fn events(&self, source: &str, projection: &[usize]) -> Result<Vec<(Ordinal, Event)>, ArrowError> {
         let project = |event: &Event| -> Result<Event, ArrowError> {
@@ -133,8 +181,7 @@ impl<'a> Script<'a> {
                 other => other.clone(),
             })
         };
-        let events = self.events.get(source).map_or(&[][..], Vec::as_slice);
-        events.iter().map(|(ordinal, event)| Ok((*ordinal, project(event)?))).collect()
+        self.events_of(source).iter().map(|(ordinal, event)| Ok((*ordinal, project(event)?))).collect()
     }
 }
 
@@ -159,6 +206,23 @@ impl<'a> Builder<'a, '_> {
             let diagnostic = Diagnostic::error(codes::AFTER_END, self.file, clause.span, "the input has ended before this line");
             return self.wrong.push(diagnostic.hint("move it before `When the input ends`"));
         }
+        let before = self.place;
+        self.take(clause);
+        if self.place > before {
+            let given = match &clause.value {
+                Clause::Given { input, .. } => Some(input.value.clone()),
+                _ => None,
+            };
+            let says = match &clause.value {
+                Clause::Watermark { at, .. } => parse_time_us(&at.value).map_or(Says::Nothing, Says::Watermark),
+                Clause::TimePasses(_) | Clause::Idle { .. } => Says::Clock,
+                _ => Says::Nothing,
+            };
+            self.script.happenings.push(Happening { span: clause.span, places: before + 1..=self.place, given, says });
+        }
+    }
+
+    fn take(&mut self, clause: &'a Spanned<Clause>) {
         match &clause.value {
             Clause::Given { input, rows } => self.given(input, rows),
             Clause::Watermark { input, at } => self.watermark(input.as_ref(), at),
@@ -311,7 +375,8 @@ impl<'a> Builder<'a, '_> {
     }
 }
 
-fn at(place: u32) -> Ordinal {
+/// An event's place in the order.
+pub(crate) fn at(place: u32) -> Ordinal {
     Ordinal { unit: 0, chunk: place }
 }
 

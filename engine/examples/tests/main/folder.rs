@@ -2,7 +2,7 @@
 
 use runink_connector_api::ConnectorSpec;
 use runink_dsl::{Project, ResolvedScenario, SourceFile, variables::Variables};
-use runink_examples::{ExampleReport, Request, Runner};
+use runink_examples::{Chaos, ExampleReport, Request, Runner};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -43,7 +43,23 @@ impl Folder {
         self.project.scenarios().into_iter().filter_map(|id| self.project.scenario(id)).collect()
     }
 
+    /// A project that is no folder.
+    pub(crate) fn of_project(project: Project) -> Self {
+        Folder { root: PathBuf::new(), project }
+    }
+
     pub(crate) fn run(&self, runner: &mut Runner, scenario: &ResolvedScenario, workers: Option<usize>, accept: bool) -> Vec<ExampleReport> {
+        self.run_with(runner, scenario, workers, accept, None)
+    }
+
+    pub(crate) fn run_with(
+        &self,
+        runner: &mut Runner,
+        scenario: &ResolvedScenario,
+        workers: Option<usize>,
+        accept: bool,
+        chaos: Option<Chaos>,
+    ) -> Vec<ExampleReport> {
         let connectors: Vec<&'static ConnectorSpec> = runink_files::connectors().into_iter().map(|c| c.spec()).collect();
         let request = Request {
             project: &self.project,
@@ -53,6 +69,7 @@ impl Folder {
             read: &|path| fs::read(self.root.join(path)).map_err(|_| "there is no such file".to_owned()),
             accept,
             workers,
+            chaos,
             wanted: &|_| true,
         };
         runner.run(&request)
