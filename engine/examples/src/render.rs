@@ -79,7 +79,7 @@ pub fn render(report: &ExampleReport, sources: &Sources, color: bool) -> String 
 }
 
 /// The closing line of a run.
-pub fn summary(reports: &[ExampleReport], color: bool) -> String {
+pub fn summary(reports: &[&ExampleReport], color: bool) -> String {
     let paint = Paint(color);
     let count = |wanted: fn(&Outcome) -> bool| reports.iter().filter(|r| wanted(&r.outcome)).count();
     let passed = count(|o| matches!(o, Outcome::Passed));

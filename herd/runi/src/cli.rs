@@ -120,6 +120,21 @@ pub(crate) struct Test {
     /// How results are shown.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+    /// Writes a report as JUnit XML, which CI systems read.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Stays, and runs again what a change of a file concerns; Ctrl-C ends it.
+    #[arg(long, conflicts_with = "accept")]
+    pub(crate) watch: bool,
+    /// Tries each example in other orders of rows, epochs, batches and on other numbers of workers: the results must stay.
+    #[arg(long, conflicts_with = "accept")]
+    pub(crate) chaos: bool,
+    /// What the chance of `--chaos` follows from; by default another one each time, which is shown.
+    #[arg(long, requires = "chaos")]
+    pub(crate) seed: Option<u64>,
+    /// How many cases `--chaos` tries of each example.
+    #[arg(long, requires = "chaos", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) runs: u32,
 }
 
 #[derive(Debug, Args)]
