@@ -130,9 +130,7 @@ impl Bench {
 
     /// A run that goes on beside the test.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (out, err) = (lines_of(child.stdout.take().unwrap()), lines_of(child.stderr.take().unwrap()));
-        Running { child, out, err }
+        Running::of(self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 }
 
@@ -189,6 +187,12 @@ pub(crate) fn until(lines: &Receiver<String>, fits: impl Fn(&str) -> bool) -> Ve
 }
 
 impl Running {
+    /// Reads what a process with pipes writes.
+    pub(crate) fn of(mut child: Child) -> Self {
+        let (out, err) = (lines_of(child.stdout.take().unwrap()), lines_of(child.stderr.take().unwrap()));
+        Running { child, out, err }
+    }
+
     pub(crate) fn interrupt(&self) {
         assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
     }

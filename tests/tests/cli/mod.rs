@@ -8,3 +8,4 @@ mod pipes;
 mod round_trips;
 mod sinks;
 mod terminal;
+mod testing;
