@@ -245,7 +245,10 @@ mod tests {
         let nodes = vec![node("in", Op::Source(source), vec![]), node("out", Op::Output, vec![NodeId(0)])];
         ExamplePlan {
             plan: Plan { scenario: "by hand".into(), nodes },
-            sources: BTreeMap::from([("in".to_owned(), SourceFacts { schema, idle_us: 10_000_000, lateness_us: 5_000_000, time: None, keyed: false })]),
+            sources: BTreeMap::from([(
+                "in".to_owned(),
+                SourceFacts { schema, idle_us: 10_000_000, lateness_us: 5_000_000, time: None, keyed: false },
+            )]),
             outputs: vec!["out".into()],
         }
     }

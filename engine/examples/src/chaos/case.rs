@@ -104,12 +104,7 @@ impl Case {
     ///
     /// # Errors
     /// Where rows cannot be put together: a bug of Runink.
-    pub(crate) fn script<'s>(
-        &self,
-        timeline: &Timeline,
-        written: &Script<'s>,
-        schemas: &[SchemaRef],
-    ) -> Result<Script<'s>, ArrowError> {
+    pub(crate) fn script<'s>(&self, timeline: &Timeline, written: &Script<'s>, schemas: &[SchemaRef]) -> Result<Script<'s>, ArrowError> {
         let mut events: BTreeMap<String, Vec<(Ordinal, Event)>> = BTreeMap::new();
         let mut clock: Vec<_> = written.clock.iter().take(1).copied().collect();
         let mut ends = Vec::with_capacity(self.segments.len());
