@@ -252,6 +252,8 @@ pub struct AggregateOp {
     pub ttl_us: Option<i64>,
     /// Aggregate on each worker before the exchange, then merge: the plan's judgement that it pays and changes no result.
     pub two_phase: bool,
+    /// The input takes rows back: a result is that of the rows that are there, and goes when its last row goes.
+    pub retracts: bool,
 }
 
 /// One aggregate.

@@ -146,7 +146,7 @@ impl Findings<'_> {
             let message = format!("the state of `{}` has no bound: it keeps every {keys} that it ever sees", node.name);
             let hint = "add a window (`in tumbling(1m)`), say how long a key is kept (`keep state for 7d`), or say `keep for ever`";
             self.add(node, UNBOUNDED_GROUPS, message, "one entry for each key, for ever", hint.into());
-        } else if unbounded && let Some(call) = op.calls.iter().find(|c| collects(c)) {
+        } else if unbounded && let Some(call) = op.calls.iter().find(|c| collects(c, op.retracts)) {
             let message = format!("the state of `{}` has no bound: `{}` keeps every value that it ever sees", node.name, call.name);
             let hint =
                 "add a window (`in tumbling(1m)`), use a function that keeps one value (such as `approx_distinct`), or say `keep for ever`";
@@ -259,8 +259,15 @@ impl Findings<'_> {
     }
 }
 
-fn collects(call: &crate::AggregateCall) -> bool {
+/// Functions that can forget a value without keeping it.
+const SUBTRACTING: [&str; 3] = ["count", "sum", "avg"];
+
+/// Whether a call keeps all values; `retracts`: they can be taken back.
+fn collects(call: &crate::AggregateCall, retracts: bool) -> bool {
     let name = call.function.name();
+    if retracts && !SUBTRACTING.contains(&name) {
+        return true;
+    }
     let ordered = call.distinct || !call.order_by.is_empty();
     (call.distinct && !matches!(name, "min" | "max")) || (COLLECTING.contains(&name) && (ordered || !ONE_VALUE.contains(&name)))
 }

@@ -73,6 +73,7 @@ fn operator(keys: Vec<usize>, call: AggregateCall, shape: Option<WindowShape>) -
         allowed_lateness_us: 0,
         ttl_us: None,
         two_phase: false,
+        retracts: false,
     };
     AggregateOperator::new("bench", &op, &schema(), &Arc::new(Schema::new(fields)), KeyGroups::default()).unwrap()
 }

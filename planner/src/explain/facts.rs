@@ -333,6 +333,9 @@ fn aggregate_lines(op: &AggregateOp, input: &SchemaRef) -> Vec<Line> {
         lines.push(line("in", words::window(spec, time.as_deref())));
     }
     lines.push(line("emits", words::emit(op.emit, op.window.is_some())));
+    if op.retracts {
+        lines.push(line("input", "takes rows back; a result is that of the rows that are there".into()));
+    }
     if op.allowed_lateness_us > 0 {
         let text = format!("a closed window takes late rows for {} and corrects itself", words::duration(op.allowed_lateness_us));
         lines.push(line("lateness", text));

@@ -43,15 +43,13 @@ impl Lowering<'_> {
         if !aggregate.grouping_sets.is_empty() {
             return Err(self.not_yet(file, span, "`grouping sets`", "write one aggregate per set, and `union` them"));
         }
-        if !work.flow.stream.is_append_only() {
-            let (what, hint) = match work.flow.stream.kind {
-                StreamKind::Upsert { .. } => ("a keyed source", "read the source without `key=`, so that every row is an event"),
-                _ => (
-                    "a changelog, whose rows take earlier ones back,",
-                    "let the aggregate before it emit `on close`, without `allowed lateness`",
-                ),
-            };
-            return Err(self.not_yet(file, span, &format!("an aggregate over {what}"), hint));
+        if matches!(work.flow.stream.kind, StreamKind::Upsert { .. }) {
+            let hint = "read the source without `key=`, so that every row is an event";
+            return Err(self.not_yet(file, span, "an aggregate over a keyed source", hint));
+        }
+        let retracts = !work.flow.stream.is_append_only();
+        if retracts {
+            self.over_changelog(work, aggregate)?;
         }
         let keys = self.items(work, &aggregate.by, Place::Row);
         let outputs = self.items(work, &aggregate.outputs, Place::Group);
@@ -94,7 +92,16 @@ impl Lowering<'_> {
         let (step, at) = (work.flow.step.clone(), work.flow.at);
         let stream = self.push(NewNode {
             name: step.clone(),
-            op: Op::Aggregate(AggregateOp { keys: key_columns, calls, window, emit, allowed_lateness_us, ttl_us, two_phase: false }),
+            op: Op::Aggregate(AggregateOp {
+                keys: key_columns,
+                calls,
+                window,
+                emit,
+                allowed_lateness_us,
+                ttl_us,
+                two_phase: false,
+                retracts,
+            }),
             inputs: vec![input.node],
             columns,
             kind,
@@ -106,6 +113,29 @@ impl Lowering<'_> {
         self.outputs(work, span, keys.len(), &outputs, results)?;
         if let Some(having) = &aggregate.having {
             self.having(work, having)?;
+        }
+        Ok(())
+    }
+
+    /// What has no meaning over rows that can be taken back: a row and what takes it back must meet in one window, and a key's rows must all be there.
+    fn over_changelog(&mut self, work: &Work<'_>, aggregate: &ast::Aggregate) -> Heard<()> {
+        let file = work.texts.file;
+        if let Some(window) = &aggregate.window {
+            if matches!(window.value.on.as_ref().map(|on| &on.value), Some(ast::TimeDomain::Processing)) {
+                let message = "rows that are taken back come at another time than they came first, and would fall into another window";
+                let hint = "use the event time, or leave the window out";
+                return Err(self.error(codes::OVER_CHANGELOG, file, window.span, message, hint));
+            }
+            if matches!(window.value.shape, ast::WindowShape::Session(_)) {
+                let hint = "use tumbling, hopping or cumulating windows, or aggregate over all time";
+                return Err(self.not_yet(file, window.span, "a session window over a changelog, whose rows take earlier ones back,", hint));
+            }
+        }
+        if let Some(keep @ Spanned { value: Retention::For(_), .. }) = &aggregate.keep_state {
+            let message =
+                "the input takes rows back: a key that is forgotten while it has rows could not be told from one that never had any";
+            let hint = "say `keep for ever`: a key goes by itself when its last row is taken back";
+            return Err(self.error(codes::OVER_CHANGELOG, file, keep.span, message, hint));
         }
         Ok(())
     }

@@ -81,13 +81,14 @@ fn same_stage(a: &RowStage, b: &RowStage) -> bool {
 }
 
 fn same_aggregate(a: &AggregateOp, b: &AggregateOp) -> bool {
-    let AggregateOp { keys, calls, window, emit, allowed_lateness_us, ttl_us, two_phase } = a;
+    let AggregateOp { keys, calls, window, emit, allowed_lateness_us, ttl_us, two_phase, retracts } = a;
     *keys == b.keys
         && *window == b.window
         && *emit == b.emit
         && *allowed_lateness_us == b.allowed_lateness_us
         && *ttl_us == b.ttl_us
         && *two_phase == b.two_phase
+        && *retracts == b.retracts
         && calls.len() == b.calls.len()
         && calls.iter().zip(&b.calls).all(|(a, b)| same_call(a, b))
 }

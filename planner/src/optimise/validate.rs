@@ -108,7 +108,11 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
             ensure(append_only(node) && inputs.iter().all(|i| append_only(i)), || "a union of keyed streams".into())
         }
         (Op::Output | Op::Sink(_), first) => ensure(same(first), || "a schema that is not its input's".into()),
-        (Op::Aggregate(op), Some(input)) => aggregate_fits(op, input, node),
+        (Op::Aggregate(op), Some(input)) => {
+            let retracts = matches!(inputs[0].kind, StreamKind::Changelog { .. });
+            ensure(op.retracts == retracts, || "an aggregate over a stream of another kind than it says".into())?;
+            aggregate_fits(op, input, node)
+        }
         (Op::TableJoin(op), Some(stream)) => join_fits(op, stream, &inputs[1].schema, node),
         (Op::StreamJoin(op), Some(left)) => stream_join_fits(op, [left, &inputs[1].schema], node),
         (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),

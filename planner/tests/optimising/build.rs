@@ -228,6 +228,7 @@ impl Build {
             allowed_lateness_us: 0,
             ttl_us: None,
             two_phase: false,
+            retracts: matches!(self.nodes[input.0].kind, StreamKind::Changelog { .. }),
         };
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let id = self.add(name, Op::Aggregate(op), vec![input], schema.clone());

@@ -95,6 +95,7 @@ fn plan_of(pieces: &[Piece], grouped: bool) -> (Plan, Vec<String>) {
             allowed_lateness_us: 0,
             ttl_us: None,
             two_phase: true,
+            retracts: false,
         };
         let keys = Arc::new(Schema::new(vec![schema().field(0).clone()]));
         nodes.push(Node { watermark_of: vec![NodeId(0)], ..node("groups", Op::Aggregate(op), &[at], keys) });

@@ -29,6 +29,8 @@ pub(super) struct Results {
     /// Rows without a result, with why; ascending, one per row.
     pub(super) failures: Vec<(usize, String)>,
     pub(super) rows: usize,
+    /// Which groups have rows, and so a result; all where absent.
+    present: Option<BooleanBuffer>,
 }
 
 impl Results {
@@ -45,7 +47,13 @@ impl Results {
         }
         failures.sort_by_key(|(row, _)| *row);
         failures.dedup_by_key(|(row, _)| *row);
-        Results { keys, values: evaluated.into_iter().map(|e| e.values).collect(), bounds, failures, rows }
+        Results { keys, values: evaluated.into_iter().map(|e| e.values).collect(), bounds, failures, rows, present: None }
+    }
+
+    /// Only these groups have rows.
+    pub(super) fn only(&mut self, present: BooleanBuffer) {
+        self.failures.retain(|(row, _)| present.value(*row));
+        self.present = Some(present);
     }
 
     /// Rejects the rows without a result. Gives which rows have one.
@@ -62,7 +70,11 @@ impl Results {
                 rejects.push(RejectReason::Expression, &emission.grouping.step, why.clone(), &batch, *row);
             }
         }
-        Ok(BooleanBuffer::from(good))
+        let good = BooleanBuffer::from(good);
+        Ok(match &self.present {
+            Some(present) => &good & present,
+            None => good,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::{Batch, OperatorError};
 use arrow::{
     array::{ArrayRef, Int64Array, UInt32Array},
+    buffer::ScalarBuffer,
     compute::take,
     datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit},
 };
@@ -32,6 +33,8 @@ pub(super) struct Grouping {
     pub(super) time: Option<EventTime>,
     pub(super) windowed: bool,
     pub(super) lateness: i64,
+    /// Rows take others back.
+    pub(super) retracts: bool,
     /// Between these all window edges lie, in µs: a column of the time's unit can hold them.
     pub(super) edges: RangeInclusive<i64>,
 }
@@ -40,6 +43,8 @@ pub(super) struct Grouping {
 pub(super) struct Inputs {
     pub(super) keys: Vec<ArrayRef>,
     pub(super) calls: Vec<CallInput>,
+    /// How often each row is added, or taken back; once where absent.
+    pub(super) diffs: Option<ScalarBuffer<i64>>,
 }
 
 impl Grouping {
@@ -64,12 +69,13 @@ impl Grouping {
             keys: op.keys.clone(),
             key_fields: key_fields.iter().map(|f| Arc::new(f.as_ref().clone().with_nullable(true))).collect(),
             layout,
-            calls: op.calls.iter().map(|c| Call::compile(step, c, input)).collect::<Result<_, _>>()?,
+            calls: op.calls.iter().map(|c| Call::compile(step, c, input, op.retracts)).collect::<Result<_, _>>()?,
             windows: window.and_then(|w| Windows::of(w.shape)).unwrap_or(Windows::All),
             gap: window.and_then(|w| if let WindowShape::Session { gap } = w.shape { Some(gap) } else { None }),
             time,
             windowed: window.is_some(),
             lateness: if window.is_some() { op.allowed_lateness_us } else { 0 },
+            retracts: op.retracts,
             edges,
         })
     }
@@ -95,21 +101,25 @@ impl Grouping {
 
     /// What the aggregation reads from a batch.
     pub(super) fn inputs(&self, batch: &Batch) -> Result<Inputs, OperatorError> {
-        if batch.diffs.as_ref().is_some_and(|d| d.values().iter().any(|&d| d != 1)) {
+        let diffs = batch.diffs.as_ref().map(|d| d.values().clone()).filter(|d| d.iter().any(|&d| d != 1));
+        if diffs.is_some() && !self.retracts {
             return Err(OperatorError::plan(&self.step, "an aggregation over a changelog"));
         }
+        let input = |call: &Call| call.input(&batch.rows).map(|input| CallInput { diffs: diffs.clone(), ..input });
         Ok(Inputs {
             keys: self.keys.iter().map(|&k| batch.rows.column(k).clone()).collect(),
-            calls: self.calls.iter().map(|c| c.input(&batch.rows)).collect::<Result<_, _>>().map_err(|e| self.error(e))?,
+            calls: self.calls.iter().map(input).collect::<Result<_, _>>().map_err(|e| self.error(e))?,
+            diffs,
         })
     }
 
-    /// `name`: Int64, then the keys, then the states: what partial batches look like.
+    /// `name`: Int64, then the keys, then the states, then, where rows take others back, how many rows: what partial batches look like.
     pub(super) fn partial_fields(&self) -> Vec<FieldRef> {
         let slice = Arc::new(Field::new("slice_end_us", DataType::Int64, false));
         std::iter::once(slice)
             .chain(self.key_fields.iter().cloned())
             .chain(self.calls.iter().flat_map(|c| c.state.iter().cloned()))
+            .chain(self.retracts.then(rows_field))
             .collect()
     }
 
@@ -132,8 +142,14 @@ impl Inputs {
         Ok(Inputs {
             keys: self.keys.iter().map(|k| take(k, indices, None)).collect::<Result<_, _>>()?,
             calls: self.calls.iter().map(|c| c.take(indices)).collect::<Result<_, _>>()?,
+            diffs: self.diffs.as_ref().map(|d| indices.values().iter().map(|&i| d[i as usize]).collect()),
         })
     }
+}
+
+/// How many rows a group has. A name that begins with a dot is ours.
+pub(super) fn rows_field() -> FieldRef {
+    Arc::new(Field::new(".rows", DataType::Int64, true))
 }
 
 /// The µs that a type of event time can hold.

@@ -4,6 +4,8 @@
 //! `window` (arithmetic of time), `time` (rows to slices), `keys` (keys to numbers), `calls` (accumulators by number), `pane` (one
 //! slice's groups), `panes` and `sessions` (what is open, closes and goes), `emit` (results to batches), `state` (captures).
 //!
+//! Where the input takes rows back, every accumulator can forget a row again (`calls`), a group knows how many rows it has, and goes when it has none.
+//!
 //! A global aggregate (no keys) over no rows gives no row: a stream has no moment at which nothing has come yet.
 
 mod calls;
@@ -72,6 +74,9 @@ impl AggregateOperator {
             && output.fields()[types.len()..].iter().all(|f| matches!(f.data_type(), DataType::Timestamp(..)));
         if !fits {
             return Err(OperatorError::plan(step, format!("the aggregation gives {types:?}, the plan says {output:?}")));
+        }
+        if op.retracts && (grouping.gap.is_some() || grouping.by_clock() || op.ttl_us.is_some()) {
+            return Err(OperatorError::plan(step, "sessions, processing time or a time to live over a changelog"));
         }
         let settings = Settings::of(op, output);
         let shape = match grouping.gap {

@@ -13,7 +13,7 @@ use arrow::{array::ArrayRef, buffer::BooleanBuffer};
 use datafusion_common::DataFusionError;
 use std::ops::Range;
 
-/// The group has rows of this slice.
+/// The group has rows of this slice; where rows can be taken back, as of the last epoch's end.
 pub(super) const PRESENT: u8 = 1;
 /// The group got rows in this epoch.
 pub(super) const TOUCHED: u8 = 2;
@@ -23,6 +23,11 @@ pub(super) const DIRTY: u8 = 4;
 pub(super) const CHANGED: u8 = 8;
 /// The group has its entry in the calendar of keys to let go.
 pub(super) const SCHEDULED: u8 = 16;
+/// A capture has the group.
+pub(super) const CAPTURED: u8 = 32;
+
+/// The list of changed groups is looked through when it has this many, and twice as many as there are groups.
+const DIRTY_MIN: usize = 1024;
 
 /// See the module.
 pub(super) struct Pane {
@@ -34,6 +39,8 @@ pub(super) struct Pane {
     pub(super) touched: Vec<u32>,
     pub(super) dirty: Vec<u32>,
     pub(super) given: Given,
+    /// By group, where rows can be taken back: how many rows it has.
+    pub(super) weights: Option<Vec<i64>>,
 }
 
 /// What was given out and not taken back.
@@ -75,6 +82,7 @@ impl Pane {
             touched: Vec::new(),
             dirty: Vec::new(),
             given: Given::new(grouping),
+            weights: grouping.retracts.then(Vec::new),
         })
     }
 
@@ -93,14 +101,38 @@ impl Pane {
         for (accumulator, input) in self.accumulators.iter_mut().zip(&inputs.calls) {
             update_range(accumulator.as_mut(), input, keys.hashes.len(), range.clone(), ids, bound)?;
         }
+        match &inputs.diffs {
+            None => self.weigh(ids, std::iter::repeat(1)),
+            Some(diffs) => self.weigh(ids, diffs[range].iter().copied()),
+        }
         self.mark_rows(ids, touches);
         Ok(())
+    }
+
+    fn weigh(&mut self, ids: &[u32], diffs: impl Iterator<Item = i64>) {
+        let Some(weights) = &mut self.weights else { return };
+        weights.resize(self.keys.bound().max(weights.len()), 0);
+        for (&id, diff) in ids.iter().zip(diffs) {
+            let weight = &mut weights[id as usize];
+            *weight = weight.saturating_add(diff);
+        }
+    }
+
+    /// Takes captured numbers of rows.
+    pub(super) fn restore_weights(&mut self, ids: &[u32], weights: &[i64]) {
+        self.weigh(ids, weights.iter().copied());
+    }
+
+    /// How many rows a group has, where that is counted.
+    pub(super) fn weight(&self, id: u32) -> i64 {
+        self.weights.as_ref().and_then(|w| w.get(id as usize)).copied().unwrap_or(0)
     }
 
     /// Takes states of parts, split by call.
     pub(super) fn merge<'s>(
         &mut self,
         states: impl Iterator<Item = &'s [ArrayRef]>,
+        weights: Option<&[i64]>,
         keys: &KeyRows,
         range: Range<usize>,
         touches: bool,
@@ -112,6 +144,9 @@ impl Pane {
         for (accumulator, states) in self.accumulators.iter_mut().zip(states) {
             let states: Vec<ArrayRef> = states.iter().map(|s| s.slice(range.start, range.len())).collect();
             accumulator.merge(&states, ids, bound)?;
+        }
+        if let Some(weights) = weights {
+            self.weigh(ids, weights[range].iter().copied());
         }
         self.mark_rows(ids, touches);
         Ok(())
@@ -126,12 +161,62 @@ impl Pane {
         for (into, from) in self.accumulators.iter_mut().zip(&mut other.accumulators) {
             into.merge(&from.state(&groups)?, &ids, bound)?;
         }
+        self.weigh(&ids, groups.iter().map(|&id| other.weight(id)));
         self.mark_rows(&ids, false);
+        if self.weights.is_some() {
+            self.settle(&ids);
+        }
         Ok(())
     }
 
+    /// Where rows can be taken back: says of groups whether they have rows, now that the epoch's have all come.
+    pub(super) fn settle(&mut self, groups: &[u32]) {
+        for &id in groups {
+            let (has, had) = (self.weight(id) > 0, self.has(id, PRESENT));
+            if has && !had {
+                self.set(id, PRESENT);
+                self.present += 1;
+            } else if had && !has {
+                self.clear(id, PRESENT);
+                self.present -= 1;
+            }
+        }
+    }
+
+    /// Lets go of those of the groups that have no rows and of which nothing is given out; gives the keys of those that a capture has.
+    pub(super) fn sweep(&mut self, mut groups: Vec<u32>) -> Result<Option<Vec<ArrayRef>>, DataFusionError> {
+        groups.sort_unstable();
+        groups.dedup();
+        groups.retain(|&id| self.weight(id) == 0 && !self.given.rows.has(id) && !self.has(id, PRESENT | CHANGED | TOUCHED));
+        let captured: Vec<u32> = groups.iter().copied().filter(|&id| self.has(id, CAPTURED)).collect();
+        let keys = if captured.is_empty() { None } else { Some(self.keys.columns(&captured)?) };
+        groups.iter().for_each(|&id| self.remove(id));
+        if self.dirty.len() > DIRTY_MIN.max(2 * self.keys.bound()) {
+            let flags = &self.flags;
+            self.dirty.retain(|&id| flags[id as usize] & DIRTY != 0);
+            self.dirty.sort_unstable();
+            self.dirty.dedup();
+        }
+        Ok(keys)
+    }
+
+    /// Forgets a group; its number will be given to another.
+    pub(super) fn remove(&mut self, id: u32) {
+        self.accumulators.iter_mut().for_each(|a| a.forget(id));
+        self.given.rows.forget(id);
+        self.keys.remove(id);
+        self.present -= usize::from(self.has(id, PRESENT));
+        if let Some(flags) = self.flags.get_mut(id as usize) {
+            *flags = 0;
+        }
+        if let Some(weight) = self.weights.as_mut().and_then(|w| w.get_mut(id as usize)) {
+            *weight = 0;
+        }
+    }
+
     fn mark_rows(&mut self, ids: &[u32], touches: bool) {
-        let bits = PRESENT | DIRTY | if touches { TOUCHED } else { 0 };
+        let present = if self.weights.is_none() { PRESENT } else { 0 };
+        let bits = present | DIRTY | if touches { TOUCHED } else { 0 };
         self.flags.resize(self.keys.bound().max(self.flags.len()), 0);
         for &id in ids {
             let flags = &mut self.flags[id as usize];
@@ -222,7 +307,10 @@ impl Pane {
 
     /// An estimate of the memory held.
     pub(super) fn bytes(&self) -> usize {
-        let lists = self.flags.capacity() + (self.touched.capacity() + self.dirty.capacity()) * 4 + self.given.at.capacity() * 8;
+        let lists = self.weights.as_ref().map_or(0, |w| w.capacity() * 8)
+            + self.flags.capacity()
+            + (self.touched.capacity() + self.dirty.capacity()) * 4
+            + self.given.at.capacity() * 8;
         self.keys.bytes() + self.accumulators.iter().map(|a| a.bytes()).sum::<usize>() + self.given.rows.bytes() + lists
     }
 }

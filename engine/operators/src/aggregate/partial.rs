@@ -3,7 +3,7 @@
 use super::{grouping::Grouping, pane::PRESENT, panes::Panes};
 use crate::{Batch, OperatorError, Rejects, aggregate::grouping::constant};
 use arrow::{
-    array::ArrayRef,
+    array::{ArrayRef, Int64Array},
     compute::concat_batches,
     datatypes::{Schema, SchemaRef},
     record_batch::RecordBatch,
@@ -58,11 +58,15 @@ impl PartialAggregate {
         }
         let mut pieces = Vec::with_capacity(panes.panes.len());
         for (end, mut pane) in panes.panes {
-            let groups = pane.with_flag(PRESENT);
+            // A group whose rows cancel each other out may have changed all the same.
+            let groups = if grouping.retracts { (0..pane.keys.bound() as u32).collect() } else { pane.with_flag(PRESENT) };
             let mut columns: Vec<ArrayRef> = vec![constant(end, groups.len())];
             columns.extend(pane.keys.columns(&groups).map_err(|e| grouping.error(e))?);
             for accumulator in &mut pane.accumulators {
                 columns.extend(accumulator.state(&groups).map_err(|e| grouping.error(e))?);
+            }
+            if grouping.retracts {
+                columns.push(Arc::new(groups.iter().map(|&id| Some(pane.weight(id))).collect::<Int64Array>()));
             }
             pieces.push(RecordBatch::try_new(self.schema.clone(), columns).map_err(|e| grouping.error(e))?);
         }

@@ -20,7 +20,7 @@ impl Settings {
         let corrects = op.window.is_some() && op.allowed_lateness_us > 0;
         let changelog = op.emit != EmitMode::OnClose || corrects;
         let ages = op.window.is_none() && op.ttl_us.is_some();
-        Settings { emit: op.emit, output: output.clone(), changelog, touches: changelog || ages }
+        Settings { emit: op.emit, output: output.clone(), changelog, touches: changelog || ages || op.retracts }
     }
 }
 

@@ -1,14 +1,14 @@
 //! An aggregation's state as a checkpoint sees it: one row per (namespace, key).
 //!
 //! `key_group`, `namespace` (the slice's or session's end in µs, 0 without windows), the keys; then whether the key has rows in the slice
-//! and its accumulators' states; then, where results can be taken back, what was given out for the window that ends there. Names that begin
+//! and its accumulators' states; then, where rows can be taken back, how many it has; then, where results can be taken back, what was given out for the window that ends there. Names that begin
 //! with a dot are ours, so that they cannot meet a column's.
 
 use super::{
     AggregateOperator, Shape,
-    grouping::Grouping,
+    grouping::{Grouping, rows_field},
     keys::KeyRows,
-    pane::{CHANGED, DIRTY, Given, PRESENT, Pane, SCHEDULED},
+    pane::{CAPTURED, CHANGED, DIRTY, Given, PRESENT, Pane, SCHEDULED},
     panes::Panes,
     sessions::Sessions,
     settings::Settings,
@@ -38,6 +38,7 @@ struct Layout {
     keys: Range<usize>,
     present: usize,
     states: Range<usize>,
+    rows: Option<usize>,
     given: Option<GivenLayout>,
     touched: Option<usize>,
     start: Option<usize>,
@@ -60,6 +61,10 @@ impl Layout {
         fields.push(Arc::new(Field::new(".present", DataType::Boolean, false)));
         fields.extend(grouping.calls.iter().flat_map(|c| c.state.iter().cloned()));
         let states = keys.end + 1..fields.len();
+        let rows = grouping.retracts.then(|| {
+            fields.push(rows_field());
+            fields.len() - 1
+        });
         let given = settings.changelog.then(|| {
             let flag = fields.len();
             fields.push(Arc::new(Field::new(".given", DataType::Boolean, false)));
@@ -82,7 +87,7 @@ impl Layout {
         };
         let touched = optional(ages, ".touched_us");
         let start = optional(grouping.gap.is_some(), ".start_us");
-        Layout { present: keys.end, keys, states, given, touched, start, schema: Arc::new(Schema::new(fields)) }
+        Layout { present: keys.end, keys, states, rows, given, touched, start, schema: Arc::new(Schema::new(fields)) }
     }
 }
 
@@ -150,7 +155,7 @@ impl StateTable for AggregateOperator {
                     end => Namespace(i64::MIN)..Namespace(end + 1),
                 });
                 let deleted = std::mem::take(&mut panes.deleted);
-                let deleted = deleted.into_iter().map(|keys| (vec![0; keys.first().map_or(1, |k| k.len())], keys)).collect();
+                let deleted = deleted.into_iter().map(|(end, keys)| (vec![end; keys.first().map_or(1, |k| k.len())], keys)).collect();
                 let mut pieces = Vec::new();
                 for (&end, pane) in &mut panes.panes {
                     let age = panes.age.as_ref().map(|a| a.touched_at.as_slice());
@@ -225,7 +230,12 @@ fn capture_pane(
 ) -> Result<Option<RecordBatch>, DataFusionError> {
     let mut ids = std::mem::take(&mut pane.dirty);
     ids.retain(|&id| pane.has(id, DIRTY));
-    ids.iter().for_each(|&id| pane.clear(id, DIRTY));
+    ids.sort_unstable();
+    ids.dedup();
+    for &id in &ids {
+        pane.clear(id, DIRTY);
+        pane.set(id, CAPTURED);
+    }
     if ids.is_empty() {
         return Ok(None);
     }
@@ -233,9 +243,12 @@ fn capture_pane(
     let mut columns: Vec<ArrayRef> =
         vec![Arc::new(ids.iter().map(group).collect::<UInt16Array>()), Arc::new(Int64Array::from_value(namespace(end), ids.len()))];
     columns.extend(pane.keys.columns(&ids)?);
-    columns.push(Arc::new(ids.iter().map(|&id| Some(pane.has(id, PRESENT))).collect::<BooleanArray>()));
+    columns.push(Arc::new(ids.iter().map(|&id| Some(pane.has(id, PRESENT) || pane.weight(id) != 0)).collect::<BooleanArray>()));
     for accumulator in &mut pane.accumulators {
         columns.extend(accumulator.state(&ids)?);
+    }
+    if layout.rows.is_some() {
+        columns.push(Arc::new(ids.iter().map(|&id| Some(pane.weight(id))).collect::<Int64Array>()));
     }
     if let Some(given) = &layout.given {
         given_columns(given, &pane.given, &ids, &mut columns)?;
@@ -267,8 +280,16 @@ fn restore_pane(
     for (accumulator, states) in pane.accumulators.iter_mut().zip(grouping.by_call(&states)) {
         accumulator.merge(states, &own, bound)?;
     }
-    for &id in &own {
-        pane.present += usize::from(pane.set(id, PRESENT));
+    if let Some(column) = layout.rows {
+        pane.restore_weights(&ids, rows.column(column).as_primitive::<Int64Type>().values());
+        pane.settle(&ids);
+    } else {
+        for &id in &own {
+            pane.present += usize::from(pane.set(id, PRESENT));
+        }
+    }
+    for &id in &ids {
+        pane.set(id, CAPTURED);
     }
     if let Some(given) = &layout.given {
         restore_given(given, &mut pane.given, rows, &ids)?;

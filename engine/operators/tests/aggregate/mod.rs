@@ -4,7 +4,7 @@ use crate::reference::{
     Emit, Expected, Given, Query, Reference, Row, Shape,
     calls::{Fold, Value},
 };
-use arrow::{array::*, compute::take_record_batch, datatypes::*};
+use arrow::{array::*, datatypes::*};
 use datafusion_expr::{AggregateUDF, col, lit};
 use datafusion_functions_aggregate as udaf;
 use proptest::{prelude::*, sample::Index};
@@ -41,6 +41,8 @@ struct Case {
     epochs: Vec<EpochCase>,
     workers: usize,
     two_phase: bool,
+    /// Rows can be taken back.
+    retracts: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +51,10 @@ struct EpochCase {
     advance: i64,
     clock: i64,
     cuts: Vec<Index>,
+    /// Where rows can be taken back: which of those that have come, by their order.
+    takes: Vec<Index>,
+    /// What is taken back comes first.
+    takes_first: bool,
     /// State is captured at the epoch's end; with a number, it is restored on that many workers.
     capture: Option<Option<usize>>,
 }
@@ -94,7 +100,7 @@ fn row(case: &Case, (key, time, bytes): &(u8, Option<i64>, [u8; 5]), unit_us: i6
         nullable(bytes[4], |v| Value::Int(v & 1)),
         Value::Int(sequence),
     ];
-    Row { key, time: time.map(|t| t * unit_us), values }
+    Row { key, time: time.map(|t| t * unit_us), values, diff: 1 }
 }
 
 fn column(values: impl Iterator<Item = Value>, data_type: &DataType) -> ArrayRef {
@@ -121,7 +127,7 @@ fn input_schema(case: &Case) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn batch(case: &Case, schema: &SchemaRef, rows: &[Row]) -> RecordBatch {
+fn batch(case: &Case, schema: &SchemaRef, rows: &[Row]) -> Batch {
     let (data_type, unit_us) = time_type(case.unit);
     let in_unit = rows.iter().map(|r| r.time.map(|t| t / unit_us));
     let time: ArrayRef = match &data_type {
@@ -139,7 +145,8 @@ fn batch(case: &Case, schema: &SchemaRef, rows: &[Row]) -> RecordBatch {
         let value = |r: &Row| if i < case.keys { r.key[i].clone() } else { r.values[i - case.keys].clone() };
         columns.push(column(rows.iter().map(value), field.data_type()));
     }
-    RecordBatch::try_new(schema.clone(), columns).unwrap()
+    let diffs = case.retracts.then(|| rows.iter().map(|r| r.diff).collect::<Int64Array>());
+    Batch { rows: RecordBatch::try_new(schema.clone(), columns).unwrap(), diffs, origin: None }
 }
 
 fn call(case: &Case, fold: &Fold, i: usize) -> (AggregateCall, DataType) {
@@ -212,6 +219,7 @@ fn plan(case: &Case) -> (AggregateOp, SchemaRef) {
         allowed_lateness_us: query.lateness,
         ttl_us: query.ttl,
         two_phase: case.two_phase,
+        retracts: case.retracts,
     };
     (op, Arc::new(Schema::new(fields)))
 }
@@ -265,7 +273,8 @@ fn worker(case: &Case) -> Worker {
 }
 
 /// Rows by the worker that holds their key's group.
-fn routed(rows: &RecordBatch, keys: std::ops::Range<usize>, workers: usize) -> Vec<RecordBatch> {
+fn routed(batch: &Batch, keys: std::ops::Range<usize>, workers: usize) -> Vec<Batch> {
+    let rows = &batch.rows;
     let groups = KeyGroups::new(GROUPS);
     let mut hashes = Vec::new();
     key_hashes(&rows.columns()[keys.clone()], &mut hashes).unwrap();
@@ -274,14 +283,14 @@ fn routed(rows: &RecordBatch, keys: std::ops::Range<usize>, workers: usize) -> V
     }
     let of = |w: usize| {
         let own = (0..rows.num_rows() as u32).filter(|&i| groups.worker_of(groups.of_hash(hashes[i as usize]), workers) == w);
-        take_record_batch(rows, &own.collect::<UInt32Array>()).unwrap()
+        batch.take(&own.collect::<UInt32Array>()).unwrap()
     };
     (0..workers).map(of).collect()
 }
 
 /// Pieces of a batch.
-fn cut(rows: &RecordBatch, cuts: &[Index]) -> Vec<RecordBatch> {
-    let mut at: Vec<usize> = cuts.iter().map(|c| c.index(rows.num_rows() + 1)).chain([0, rows.num_rows()]).collect();
+fn cut(rows: &Batch, cuts: &[Index]) -> Vec<Batch> {
+    let mut at: Vec<usize> = cuts.iter().map(|c| c.index(rows.len() + 1)).chain([0, rows.len()]).collect();
     at.sort_unstable();
     at.windows(2).filter(|w| w[0] < w[1]).map(|w| rows.slice(w[0], w[1] - w[0])).collect()
 }
@@ -295,8 +304,9 @@ fn run(case: &Case) {
     let mut workers: Vec<Worker> = (0..case.workers).map(|_| worker(case)).collect();
     let (mut watermark, mut clock, mut sequence) = (i64::MIN, 0, 0);
     let mut live: BTreeMap<Given, i64> = BTreeMap::new();
+    let mut there: Vec<Row> = Vec::new();
     let last = case.epochs.len();
-    let end = EpochCase { rows: vec![], advance: 0, clock: 1, cuts: vec![], capture: None };
+    let end = EpochCase { rows: vec![], advance: 0, clock: 1, cuts: vec![], takes: vec![], takes_first: false, capture: None };
     for (number, epoch) in case.epochs.iter().chain([&end]).enumerate() {
         let before = watermark;
         clock += epoch.clock * unit_us;
@@ -305,7 +315,7 @@ fn run(case: &Case) {
             (_, 0) => watermark,
             (_, by) => (if watermark == i64::MIN { 0 } else { watermark }) + by * unit_us,
         };
-        let rows: Vec<Row> = epoch
+        let mut rows: Vec<Row> = epoch
             .rows
             .iter()
             .map(|r| {
@@ -313,6 +323,15 @@ fn run(case: &Case) {
                 row(case, r, unit_us, sequence)
             })
             .collect();
+        if case.retracts {
+            there.extend(rows.iter().cloned());
+            for index in epoch.takes.iter().filter(|_| !there.is_empty()).collect::<Vec<_>>() {
+                if !there.is_empty() {
+                    let back = there.remove(index.index(there.len()));
+                    rows.insert(if epoch.takes_first { 0 } else { rows.len() }, Row { diff: -1, ..back });
+                }
+            }
+        }
         let Expected { rows: expected, late, rejected } = reference.epoch(&rows, watermark, clock);
         let all = batch(case, &schema, &rows);
         let mut rejects = Rejects::default();
@@ -322,9 +341,9 @@ fn run(case: &Case) {
             let count = workers.len();
             for piece in cut(&all, &epoch.cuts) {
                 let mut partial = PartialAggregate::new("step", &op, &schema, KeyGroups::new(GROUPS)).unwrap();
-                if let Some(states) = partial.apply(vec![Batch::of(piece)], before, clock, &mut rejects).unwrap() {
-                    for (to, part) in partials.iter_mut().zip(routed(&states, 1..1 + case.keys, count)) {
-                        to.push(part);
+                if let Some(states) = partial.apply(vec![piece], before, clock, &mut rejects).unwrap() {
+                    for (to, part) in partials.iter_mut().zip(routed(&Batch::of(states), 1..1 + case.keys, count)) {
+                        to.push(part.rows);
                     }
                 }
             }
@@ -334,7 +353,7 @@ fn run(case: &Case) {
         } else {
             let parts = routed(&all, 1..1 + case.keys, workers.len());
             for (worker, rows) in workers.iter_mut().zip(parts) {
-                let batches = cut(&rows, &epoch.cuts).into_iter().map(Batch::of).collect();
+                let batches = cut(&rows, &epoch.cuts);
                 worker.operator.apply(batches, before, clock, &mut rejects).unwrap();
             }
         }
@@ -431,8 +450,10 @@ fn any_epoch() -> impl Strategy<Value = EpochCase> {
     let rows = proptest::collection::vec((0..64u8, prop_oneof![9 => (0..40i64).prop_map(Some), 1 => Just(None)], any::<[u8; 5]>()), 0..14);
     let capture = prop_oneof![2 => Just(None), 1 => Just(Some(None)), 1 => (1..4usize).prop_map(|n| Some(Some(n)))];
     let cuts = proptest::collection::vec(any::<Index>(), 0..4);
-    (rows, prop_oneof![1 => Just(0i64), 3 => 1..12i64], 0..6i64, cuts, capture)
-        .prop_map(|(rows, advance, clock, cuts, capture)| EpochCase { rows, advance, clock, cuts, capture })
+    let takes = (proptest::collection::vec(any::<Index>(), 0..8), any::<bool>());
+    (rows, prop_oneof![1 => Just(0i64), 3 => 1..12i64], 0..6i64, cuts, takes, capture).prop_map(
+        |(rows, advance, clock, cuts, (takes, takes_first), capture)| EpochCase { rows, advance, clock, cuts, takes, takes_first, capture },
+    )
 }
 
 prop_compose! {
@@ -449,13 +470,17 @@ prop_compose! {
         keys in 0..4usize,
         epochs in proptest::collection::vec(any_epoch(), 1..9),
         workers in 1..5usize,
+        retracts in any::<bool>(),
     ) -> Case {
         let unit_us = time_type(unit).1;
         let emit = if let Emit::Every(period) = emit { Emit::Every(period * unit_us) } else { emit };
         let calls = if two_phase { exact } else { any };
         let (lateness, ttl) = (lateness * unit_us, ttl.map(|t| t * unit_us));
+        // What has no meaning where rows can be taken back.
+        let retracts = retracts && !matches!(shape, Shape::Session { .. });
+        let (by_clock, ttl) = if retracts { (false, None) } else { (by_clock, ttl) };
         let query = Query { shape: scaled(shape, unit_us), by_clock, emit, lateness, ttl, calls };
-        Case { query, unit, keys, epochs, workers, two_phase }
+        Case { query, unit, keys, epochs, workers, two_phase, retracts }
     }
 }
 

@@ -22,7 +22,7 @@ fn call(function: Arc<AggregateUDF>, args: Vec<Expr>, name: &str) -> AggregateCa
 }
 
 fn op(keys: Vec<usize>, calls: Vec<AggregateCall>, emit: EmitMode) -> AggregateOp {
-    AggregateOp { keys, calls, window: None, emit, allowed_lateness_us: 0, ttl_us: None, two_phase: false }
+    AggregateOp { keys, calls, window: None, emit, allowed_lateness_us: 0, ttl_us: None, two_phase: false, retracts: false }
 }
 
 fn tumbling(size: i64) -> Option<WindowSpec> {

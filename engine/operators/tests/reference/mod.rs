@@ -50,6 +50,8 @@ pub struct Row {
     pub key: Vec<Value>,
     pub time: Option<i64>,
     pub values: Vec<Value>,
+    /// 1, or -1 where it takes an equal row back.
+    pub diff: i64,
 }
 
 /// A window of a key: key, start, end.
@@ -124,7 +126,8 @@ impl Reference {
         let mut expected = Expected::default();
         let reached = if self.query.by_clock && watermark != EVER { clock } else { watermark }.max(self.watermark);
         let mut new = Vec::new();
-        for row in rows {
+        // An epoch's rows have no order among each other: what is taken back is there.
+        for row in rows.iter().filter(|r| r.diff > 0).chain(rows.iter().filter(|r| r.diff < 0)) {
             match (self.query.by_clock, row.time, self.query.shape) {
                 (true, ..) => new.push((clock, row.clone())),
                 (_, Some(at), _) => new.push((at, row.clone())),
@@ -138,7 +141,14 @@ impl Reference {
                 Shape::Session { gap } => session_of(&all, &row.key, gap, at).2,
                 _ => self.windows_of(at).iter().map(|(_, end)| *end).max().unwrap(),
             };
-            if self.is_over(last) { expected.late += 1 } else { self.taken.push((at, row)) }
+            let equal = |(_, r): &(i64, Row)| (&r.key, r.time, &r.values) == (&row.key, row.time, &row.values);
+            if self.is_over(last) {
+                expected.late += 1;
+            } else if row.diff > 0 {
+                self.taken.push((at, row));
+            } else if let Some(place) = self.taken.iter().rposition(equal) {
+                self.taken.remove(place);
+            }
         }
         let now = if matches!(self.query.shape, Shape::Everything) { clock } else { reached };
         self.give(reached, now, &mut expected);
@@ -183,7 +193,15 @@ impl Reference {
 
     fn give(&mut self, reached: i64, now: i64, expected: &mut Expected) {
         let mut view: BTreeMap<Window, Vec<Value>> = BTreeMap::new();
-        for (window, rows) in self.windows() {
+        let windows = self.windows();
+        // What is seen of a window whose rows have all been taken back goes as a changed result comes.
+        let vacant = |(window, (_, at)): &(&Window, &(Vec<Value>, i64))| match self.query.emit {
+            Emit::Every(period) => !windows.contains_key(*window) && (window.2 <= reached || at.saturating_add(period) <= now),
+            _ => false,
+        };
+        let session = matches!(self.query.shape, Shape::Session { .. });
+        let vacant: Vec<Window> = self.seen.iter().filter(|seen| !session && vacant(seen)).map(|(window, _)| window.clone()).collect();
+        for (window, rows) in windows {
             let closed = window.2 <= reached;
             let shown = match self.query.emit {
                 Emit::OnClose => closed,
@@ -199,7 +217,7 @@ impl Reference {
             }
         }
         let gone: Vec<Window> = match self.query.emit {
-            Emit::Every(_) => view.keys().flat_map(|w| self.parts(w).into_iter().filter(move |part| part != w)).collect(),
+            Emit::Every(_) => view.keys().flat_map(|w| self.parts(w).into_iter().filter(move |part| part != w)).chain(vacant).collect(),
             _ => self.seen.keys().filter(|w| !view.contains_key(*w)).cloned().collect(),
         };
         for window in gone {

@@ -35,7 +35,10 @@ impl Accumulate for Count {
         self.counts.resize(bound.max(self.counts.len()), 0);
         let valid = if self.values_only { input.valid() } else { input.mask.clone() };
         let counts = self.counts.as_mut_slice();
-        for_each(groups, valid.as_ref(), |_, group| counts[group] += 1);
+        match &input.diffs {
+            None => for_each(groups, valid.as_ref(), |_, group| counts[group] += 1),
+            Some(diffs) => for_each(groups, valid.as_ref(), |row, group| counts[group] = counts[group].saturating_add(diffs[row])),
+        }
         Ok(())
     }
 

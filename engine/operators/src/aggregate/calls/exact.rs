@@ -76,6 +76,8 @@ trait Held: Copy + Send + 'static {
     const ZERO: Self;
     /// Beyond its range it stays at the end of it: no result type reaches as far.
     fn plus(self, other: Self) -> Self;
+    /// Beyond its range as [`Self::plus`].
+    fn times(self, times: i64) -> Self;
     fn wide(self) -> i256;
     fn column(values: Vec<Self>) -> ArrayRef;
     fn values(column: &ArrayRef) -> &[Self];
@@ -86,6 +88,10 @@ impl Held for i128 {
     #[inline]
     fn plus(self, other: i128) -> i128 {
         self.saturating_add(other)
+    }
+    #[inline]
+    fn times(self, times: i64) -> i128 {
+        self.saturating_mul(i128::from(times))
     }
     fn wide(self) -> i256 {
         i256::from_i128(self)
@@ -103,6 +109,11 @@ impl Held for i256 {
     #[inline]
     fn plus(self, other: i256) -> i256 {
         self.checked_add(other).unwrap_or(if other < i256::ZERO { i256::MIN } else { i256::MAX })
+    }
+    #[inline]
+    fn times(self, times: i64) -> i256 {
+        let negative = (self < i256::ZERO) != (times < 0);
+        self.checked_mul(i256::from_i128(i128::from(times))).unwrap_or(if negative { i256::MIN } else { i256::MAX })
     }
     fn wide(self) -> i256 {
         self
@@ -249,11 +260,18 @@ impl<T: Summed<H>, H: Held> Accumulate for Exact<T, H> {
         self.grow(bound);
         let values = input.columns[0].as_primitive::<T>().values();
         let slots = self.slots.as_mut_slice();
-        for_each(groups, input.valid().as_ref(), |row, group| {
-            let slot = &mut slots[group];
-            slot.sum = slot.sum.plus(T::held(values[row]));
-            slot.count += 1;
-        });
+        match &input.diffs {
+            None => for_each(groups, input.valid().as_ref(), |row, group| {
+                let slot = &mut slots[group];
+                slot.sum = slot.sum.plus(T::held(values[row]));
+                slot.count += 1;
+            }),
+            Some(diffs) => for_each(groups, input.valid().as_ref(), |row, group| {
+                let slot = &mut slots[group];
+                slot.sum = slot.sum.plus(T::held(values[row]).times(diffs[row]));
+                slot.count = slot.count.saturating_add(diffs[row]);
+            }),
+        }
         Ok(())
     }
 

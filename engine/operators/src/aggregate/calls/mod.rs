@@ -1,26 +1,33 @@
 //! Aggregate calls: what is computed, and by which accumulator.
 //!
+//! Over rows that can be taken back, every accumulator can forget a row: counts and exact sums subtract, sums of floats are held without rounding
+//! (`sums`), the rest keeps its values with how often each is there (`ordered`, `counted`). Results then depend on the rows alone, not on their order.
+//!
 //! Counts, sums, averages, minima and maxima over columns of fixed width are our own, in plain vectors by group number. Everything else is
 //! DataFusion's. Integer and decimal sums are exact inside and checked when they are read: a result that does not fit its type rejects the
 //! result, whatever order its rows came in.
 
 mod borrowed;
 mod count;
+mod counted;
 mod exact;
 mod extreme;
 mod float;
+mod ordered;
 mod retained;
+mod sums;
 
 use crate::{OperatorError, rows::Expression};
 use arrow::{
     array::{Array, ArrayRef, AsArray},
-    buffer::BooleanBuffer,
+    buffer::{BooleanBuffer, ScalarBuffer},
     compute::{SortOptions, take},
     datatypes::{DataType, Field, FieldRef, SchemaRef},
     error::ArrowError,
     record_batch::RecordBatch,
 };
 use borrowed::Borrowed;
+use counted::{Counted, CountedPlan};
 use datafusion_common::DataFusionError;
 use datafusion_expr::Expr;
 use datafusion_physical_expr::{
@@ -77,6 +84,8 @@ pub(super) struct CallInput {
     pub(super) columns: Vec<ArrayRef>,
     /// Rows that count: those for which `filter (where …)` is true.
     pub(super) mask: Option<BooleanBuffer>,
+    /// How often each row is added, or taken back; once where absent. Only accumulators over rows that can be taken back get any.
+    pub(super) diffs: Option<ScalarBuffer<i64>>,
 }
 
 impl CallInput {
@@ -85,6 +94,7 @@ impl CallInput {
         CallInput {
             columns: self.columns.iter().map(|c| c.slice(range.start, range.len())).collect(),
             mask: self.mask.as_ref().map(|m| m.slice(range.start, range.len())),
+            diffs: self.diffs.as_ref().map(|d| d.slice(range.start, range.len())),
         }
     }
 
@@ -94,7 +104,19 @@ impl CallInput {
         Ok(CallInput {
             columns: self.columns.iter().map(|c| take(c, indices, None)).collect::<Result<_, _>>()?,
             mask: self.mask.as_ref().map(mask),
+            diffs: self.diffs.as_ref().map(|d| indices.values().iter().map(|&i| d[i as usize]).collect()),
         })
+    }
+
+    /// Rows that all count, each once.
+    fn of(columns: Vec<ArrayRef>) -> Self {
+        CallInput { columns, mask: None, diffs: None }
+    }
+
+    /// How often a row counts.
+    #[inline]
+    fn diff(&self, row: usize) -> i64 {
+        self.diffs.as_ref().map_or(1, |d| d[row])
     }
 
     /// Rows that count and whose first argument is not null; all where absent.
@@ -142,14 +164,24 @@ enum Kind {
     },
     Borrowed(Arc<AggregateFunctionExpr>),
     Retained(Arc<RetainedPlan>),
+    /// Over rows that can be taken back, as those that follow: `sum` and `avg` of floats.
+    ExactFloat {
+        average: bool,
+    },
+    /// `min` and `max`.
+    Ordered {
+        data_type: DataType,
+        greatest: bool,
+    },
+    Counted(Arc<CountedPlan>),
 }
 
 impl Call {
-    /// Compiles a call over rows of `input`.
+    /// Compiles a call over rows of `input`, which can be taken back where it `retracts`.
     ///
     /// # Errors
     /// Where the call does not fit the schema.
-    pub(super) fn compile(step: &str, call: &AggregateCall, input: &SchemaRef) -> Result<Self, OperatorError> {
+    pub(super) fn compile(step: &str, call: &AggregateCall, input: &SchemaRef, retracts: bool) -> Result<Self, OperatorError> {
         let kernel = |e: DataFusionError| OperatorError::kernel(step, e);
         if let Some(filter) = call.filter.filter(|&f| *input.field(f).data_type() != DataType::Boolean) {
             return Err(OperatorError::plan(step, format!("a filter column of type {}", input.field(filter).data_type())));
@@ -170,9 +202,11 @@ impl Call {
             .map_err(kernel)?;
         let output = function.field().data_type().clone();
         let plain = Kind::of(call, &arguments, input, &output).map_err(kernel)?.unwrap_or(Kind::Borrowed(Arc::new(function)));
-        let kind = if call.distinct || !(call.order_by.is_empty() || arrives_in_order) {
-            let types = arguments.iter().chain(&order).map(|e| e.data_type(input)).collect::<Result<Vec<_>, _>>().map_err(kernel)?;
-            let sort = call.order_by.iter().map(|&(_, ascending, nulls_first)| SortOptions { descending: !ascending, nulls_first });
+        let types = arguments.iter().chain(&order).map(|e| e.data_type(input)).collect::<Result<Vec<_>, _>>().map_err(kernel)?;
+        let sort = call.order_by.iter().map(|&(_, ascending, nulls_first)| SortOptions { descending: !ascending, nulls_first });
+        let kind = if retracts {
+            plain.retracting(call, types, arguments.len(), sort.collect()).map_err(kernel)?
+        } else if call.distinct || !(call.order_by.is_empty() || arrives_in_order) {
             let (distinct, sort) = (call.distinct, if arrives_in_order { Vec::new() } else { sort.collect() });
             Kind::Retained(Arc::new(RetainedPlan::new(plain, types, arguments.len(), distinct, sort).map_err(|e| kernel(e.into()))?))
         } else {
@@ -217,7 +251,7 @@ impl Call {
             Kind::Rows => Vec::new(),
             _ => self.columns.iter().map(|e| e.evaluate(rows)).collect::<Result<_, _>>()?,
         };
-        Ok(CallInput { columns, mask })
+        Ok(CallInput { columns, mask, diffs: None })
     }
 
     /// Whether states of parts, merged in any order, give the very result that all rows in their order give.
@@ -226,7 +260,8 @@ impl Call {
             Kind::Rows | Kind::Count | Kind::Extreme { .. } => true,
             Kind::Sum(t) | Kind::Average(t) => *t != DataType::Float64,
             Kind::Borrowed(_) => matches!(call.function.name(), "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor"),
-            Kind::Retained(_) => false,
+            Kind::ExactFloat { .. } => true,
+            Kind::Retained(_) | Kind::Ordered { .. } | Kind::Counted(_) => false,
         }
     }
 }
@@ -250,6 +285,30 @@ impl Kind {
         })
     }
 
+    /// The same over rows that can be taken back. `types` are those of the arguments, then of the columns that `sort` is about.
+    fn retracting(
+        self,
+        call: &AggregateCall,
+        types: Vec<DataType>,
+        arguments: usize,
+        sort: Vec<SortOptions>,
+    ) -> Result<Kind, DataFusionError> {
+        if let ("min" | "max", [data_type, ..]) = (call.function.name(), types.as_slice()) {
+            return Ok(Kind::Ordered { data_type: data_type.clone(), greatest: call.function.name() == "max" });
+        }
+        let linear = match self {
+            Kind::Sum(DataType::Float64) => Kind::ExactFloat { average: false },
+            Kind::Average(DataType::Float64) => Kind::ExactFloat { average: true },
+            linear @ (Kind::Rows | Kind::Count | Kind::Sum(_) | Kind::Average(_)) => linear,
+            replayed => {
+                let plan = CountedPlan::replayed(replayed, call.function.name(), types, arguments, call.distinct, sort)?;
+                return Ok(Kind::Counted(Arc::new(plan)));
+            }
+        };
+        // In which order rows come changes no count and no exact sum.
+        if call.distinct { Ok(Kind::Counted(Arc::new(CountedPlan::distinct(linear, types, arguments)?))) } else { Ok(linear) }
+    }
+
     fn accumulator(&self) -> Result<Box<dyn Accumulate>, DataFusionError> {
         Ok(match self {
             Kind::Rows => Box::new(count::Count::rows()),
@@ -261,6 +320,9 @@ impl Kind {
             Kind::Extreme { data_type, greatest } => extreme::extreme(data_type, *greatest)?,
             Kind::Borrowed(function) => Box::new(Borrowed::new(function.clone())?),
             Kind::Retained(plan) => Box::new(Retained::new(plan.clone())?),
+            Kind::ExactFloat { average } => Box::new(sums::FloatSums::new(*average)),
+            Kind::Ordered { data_type, greatest } => ordered::ordered(data_type, *greatest)?,
+            Kind::Counted(plan) => Box::new(Counted::new(plan.clone())?),
         })
     }
 
@@ -275,6 +337,9 @@ impl Kind {
             Kind::Extreme { .. } => vec![field("value", output.clone())],
             Kind::Borrowed(function) => function.state_fields()?,
             Kind::Retained(plan) => vec![field("rows", plan.state_type())],
+            Kind::ExactFloat { .. } => vec![field("sum", DataType::Binary), field("count", DataType::Int64)],
+            Kind::Ordered { data_type, .. } => vec![field("values", ordered::state_type(data_type))],
+            Kind::Counted(plan) => vec![field("rows", plan.state_type())],
         })
     }
 }

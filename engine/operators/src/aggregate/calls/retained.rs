@@ -109,7 +109,7 @@ impl Retained {
         let (columns, groups) = self.new_ones(columns, groups)?;
         self.link(&groups);
         if self.plan.sort.is_empty() {
-            self.inner.update(&CallInput { columns: columns.clone(), mask: None }, &groups, bound)?;
+            self.inner.update(&CallInput::of(columns.clone()), &groups, bound)?;
         }
         if !groups.is_empty() {
             self.pending.push(columns);
@@ -196,7 +196,7 @@ impl Accumulate for Retained {
         if self.plan.sort.is_empty() {
             // Groups all of whose rows are left out exist as well.
             let nothing = self.plan.types.iter().map(new_empty_array).collect();
-            self.inner.update(&CallInput { columns: nothing, mask: None }, &[], bound)?;
+            self.inner.update(&CallInput::of(nothing), &[], bound)?;
         }
         match &input.mask {
             None => self.add(input.columns.clone(), groups, bound),
@@ -242,7 +242,7 @@ impl Accumulate for Retained {
         let sorted = columns[..self.plan.arguments].iter().map(|c| take(c, &order, None)).collect::<Result<_, _>>()?;
         let mut inner = self.plan.inner.accumulator()?;
         // Rows of one group stand together, so the order of groups is not disturbed by the sort.
-        inner.update(&CallInput { columns: sorted, mask: None }, owner.values(), groups.len())?;
+        inner.update(&CallInput::of(sorted), owner.values(), groups.len())?;
         let present = groups.iter().enumerate().filter(|(i, _)| starts[*i] != starts[i + 1]);
         let mut missing: Vec<u32> = (0..groups.len() as u32).collect();
         present.for_each(|(i, _)| missing[i] = u32::MAX);
@@ -251,7 +251,7 @@ impl Accumulate for Retained {
             let column = |t: &DataType| arrow::array::new_null_array(t, missing.len());
             let nothing = self.plan.types[..self.plan.arguments].iter().map(column).collect();
             let mask = Some(arrow::buffer::BooleanBuffer::new_unset(missing.len()));
-            inner.update(&CallInput { columns: nothing, mask }, &missing, groups.len())?;
+            inner.update(&CallInput { columns: nothing, mask, diffs: None }, &missing, groups.len())?;
         }
         inner.evaluate(&(0..groups.len() as u32).collect::<Vec<_>>())
     }

@@ -5,7 +5,7 @@ use crate::{
     OperatorError,
     aggregate::{
         emit::Results,
-        pane::{DIRTY, PRESENT, SCHEDULED},
+        pane::{CAPTURED, DIRTY, PRESENT, SCHEDULED},
         settings::Turn,
         window::END_OF_TIME,
     },
@@ -68,15 +68,13 @@ impl Panes {
             let good = results.reject_failures(&turn.emission, turn.rejects)?;
             turn.emission.push((&results.keys, &results.values, None), good, 1)?;
         }
-        for &id in &gone {
-            pane.accumulators.iter_mut().for_each(|a| a.forget(id));
-            pane.given.rows.forget(id);
-            pane.keys.remove(id);
-            pane.flags[id as usize] = 0;
-            pane.present -= 1;
+        // Only what a capture has must be taken out of it.
+        let captured: Vec<u32> = gone.iter().copied().filter(|&id| pane.has(id, CAPTURED)).collect();
+        if !captured.is_empty() {
+            self.deleted.push((0, pane.keys.columns(&captured).map_err(|e| grouping.error(e))?));
         }
+        gone.iter().for_each(|&id| pane.remove(id));
         pane.dirty.retain(|id| pane.flags[*id as usize] & DIRTY != 0);
-        self.deleted.push(keys);
         Ok(())
     }
 }

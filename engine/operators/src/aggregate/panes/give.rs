@@ -13,7 +13,7 @@ use crate::{
         window::END_OF_TIME,
     },
 };
-use arrow::array::ArrayRef;
+use arrow::{array::ArrayRef, buffer::BooleanBuffer};
 use datafusion_common::DataFusionError;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,24 +92,27 @@ impl Panes {
             if groups.is_empty() {
                 continue;
             }
-            let evaluated = self.evaluate(grouping, end, &groups).map_err(|e| grouping.error(e))?;
+            let (evaluated, present) = self.evaluate(grouping, end, &groups).map_err(|e| grouping.error(e))?;
             let Some(pane) = self.panes.get_mut(&end) else { continue };
             let keys = pane.keys.columns(&groups).map_err(|e| grouping.error(e))?;
-            let results = Results::new(grouping, keys, evaluated, bounds(grouping, end, groups.len()), groups.len());
+            let mut results = Results::new(grouping, keys, evaluated, bounds(grouping, end, groups.len()), groups.len());
             let edges = grouping.windowed.then(|| (grouping.windows.start_of(end), end));
+            let gone = if grouping.retracts { (!&present).set_indices().map(|i| groups[i]).collect() } else { Vec::new() };
+            results.only(present);
             pane.give(&groups, &results, edges, turn)?;
+            self.vacate(end, gone);
         }
         Ok(())
     }
 
-    /// The results of some groups of a window, by their numbers in its own pane.
-    fn evaluate(&mut self, grouping: &Grouping, end: i64, groups: &[u32]) -> Result<Vec<Evaluated>, DataFusionError> {
+    /// The results of some groups of a window, by their numbers in its own pane, and which of them have rows.
+    fn evaluate(&mut self, grouping: &Grouping, end: i64, groups: &[u32]) -> Result<(Vec<Evaluated>, BooleanBuffer), DataFusionError> {
         if grouping.windows.window_is_slice() {
-            return match self.panes.get_mut(&end) {
-                Some(pane) => pane.evaluate(groups),
-                None => Err(DataFusionError::Internal(format!("no pane {end}"))),
-            };
+            let Some(pane) = self.panes.get_mut(&end) else { return Err(DataFusionError::Internal(format!("no pane {end}"))) };
+            let present = BooleanBuffer::collect_bool(groups.len(), |i| pane.has(groups[i], PRESENT));
+            return Ok((pane.evaluate(groups)?, present));
         }
+        let mut has_rows = vec![false; groups.len()];
         let mut whole = grouping.accumulators()?;
         let Some(window) = self.panes.remove(&end) else { return Err(DataFusionError::Internal(format!("no pane {end}"))) };
         let mut add = |pane: &mut Pane, there: &[u32]| -> Result<(), DataFusionError> {
@@ -118,6 +121,7 @@ impl Panes {
             if from.is_empty() {
                 return Ok(());
             }
+            into.iter().for_each(|&i| has_rows[i as usize] = true);
             for (into_acc, from_acc) in whole.iter_mut().zip(&mut pane.accumulators) {
                 into_acc.merge(&from_acc.state(&from)?, &into, groups.len())?;
             }
@@ -133,7 +137,7 @@ impl Panes {
         add(&mut window, groups)?;
         self.panes.insert(end, window);
         let all: Vec<u32> = (0..groups.len() as u32).collect();
-        whole.iter_mut().map(|a| a.evaluate(&all)).collect()
+        Ok((whole.iter_mut().map(|a| a.evaluate(&all)).collect::<Result<_, _>>()?, BooleanBuffer::from(has_rows)))
     }
 }
 

@@ -35,8 +35,10 @@ pub(super) struct Panes {
     pub(super) age: Option<Age>,
     /// Slices that are gone since the last capture: the highest end.
     pub(super) expired_to: Option<i64>,
-    /// Keys that were let go since the last capture.
-    pub(super) deleted: Vec<Vec<ArrayRef>>,
+    /// Keys that were let go since the last capture, by namespace.
+    pub(super) deleted: Vec<(i64, Vec<ArrayRef>)>,
+    /// Groups, by pane, that may have no rows any more.
+    vacant: BTreeMap<i64, Vec<u32>>,
     scratch: Scratch,
 }
 
@@ -56,6 +58,7 @@ impl Panes {
             age: ttl.map(Age::new),
             expired_to: None,
             deleted: Vec::new(),
+            vacant: BTreeMap::new(),
             scratch: Scratch::default(),
         }
     }
@@ -114,13 +117,20 @@ impl Panes {
         let mut scratch = std::mem::take(&mut self.scratch);
         grouping.prepare(&batch.columns()[1..=key_count], batch.num_rows(), &mut scratch.keys)?;
         let states = &batch.columns()[key_count + 1..];
+        let weights = match states.last().filter(|_| grouping.retracts) {
+            None => None,
+            Some(rows) => Some(
+                rows.as_primitive_opt::<Int64Type>().ok_or_else(|| OperatorError::plan(&grouping.step, "partial states without rows"))?,
+            ),
+        };
         let mut first = 0;
         for run in ends.values().chunk_by(|a, b| a == b) {
             let pane = self.pane(grouping, self.home(grouping, run[0])).map_err(|e| grouping.error(e))?;
             let range = first..first + run.len();
             first += run.len();
             let by_call = grouping.by_call(states);
-            pane.merge(by_call, &scratch.keys, range, touches, &mut scratch.ids).map_err(|e| grouping.error(e))?;
+            let weights = weights.map(|w| &w.values()[..]);
+            pane.merge(by_call, weights, &scratch.keys, range, touches, &mut scratch.ids).map_err(|e| grouping.error(e))?;
         }
         self.scratch = scratch;
         Ok(())
@@ -145,6 +155,13 @@ impl Panes {
     pub(super) fn close(&mut self, turn: &mut Turn<'_>) -> Result<(), OperatorError> {
         let (grouping, settings, watermark) = (turn.grouping, turn.settings, turn.watermark);
         let touched = self.take_touched(settings);
+        if grouping.retracts {
+            self.settle(&touched);
+            // Nothing is given out that would have to be taken back; and panes that fold number their groups anew.
+            if !settings.changelog {
+                self.sweep(grouping)?;
+            }
+        }
         let closing = self.closing(grouping, watermark);
         match settings.emit {
             EmitMode::OnClose if !settings.changelog => {
@@ -176,6 +193,7 @@ impl Panes {
             }
         }
         self.age(&touched, turn)?;
+        self.sweep(grouping)?;
         self.closed_to = self.closed_to.max(watermark);
         self.expire(grouping, settings);
         Ok(())
@@ -189,6 +207,33 @@ impl Panes {
         panes.map(|(&end, p)| (end, p.take_touched())).collect()
     }
 
+    /// Says of groups that an epoch touched whether they have rows.
+    fn settle(&mut self, touched: &[(i64, Vec<u32>)]) {
+        for (end, groups) in touched {
+            let Some(pane) = self.panes.get_mut(end) else { continue };
+            pane.settle(groups);
+            let vacant: Vec<u32> = groups.iter().copied().filter(|&id| pane.weight(id) == 0).collect();
+            self.vacate(*end, vacant);
+        }
+    }
+
+    fn vacate(&mut self, end: i64, groups: Vec<u32>) {
+        if !groups.is_empty() {
+            self.vacant.entry(end).or_default().extend(groups);
+        }
+    }
+
+    /// Lets go of groups whose rows have all been taken back.
+    fn sweep(&mut self, grouping: &Grouping) -> Result<(), OperatorError> {
+        for (end, groups) in std::mem::take(&mut self.vacant) {
+            let Some(pane) = self.panes.get_mut(&end) else { continue };
+            if let Some(keys) = pane.sweep(groups).map_err(|e| grouping.error(e))? {
+                self.deleted.push((if end == END_OF_TIME { 0 } else { end }, keys));
+            }
+        }
+        Ok(())
+    }
+
     /// The ends of the windows that close now, ascending.
     fn closing(&self, grouping: &Grouping, watermark: i64) -> BTreeSet<i64> {
         let mut closing = BTreeSet::new();
@@ -197,7 +242,8 @@ impl Panes {
                 if end > watermark {
                     break;
                 }
-                if pane.present > 0 {
+                // A result whose rows have all been taken back may still be there.
+                if pane.present > 0 || (grouping.retracts && !pane.given.rows.is_empty()) {
                     closing.extend(grouping.windows.ends_of(end, self.closed_to, watermark));
                 }
             }

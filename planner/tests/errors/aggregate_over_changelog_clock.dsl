@@ -6,7 +6,7 @@ Feature: Payments
     @step(name=A)
       @do aggregate n = count(*) by card_id keep for ever
     @step(name=B)
-      @do aggregate m = max(n)
+      @do aggregate m = max(n) in tumbling(1m) on processing time
     @sink(type=stdout)
 
 Contract: Payment version 2
