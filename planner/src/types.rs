@@ -1,6 +1,6 @@
 //! Types: the contract's as Arrow's, Arrow's in the contract's words.
 
-use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use runink_dsl::ast;
 use std::sync::Arc;
 
@@ -40,6 +40,11 @@ pub(crate) fn arrow_field(name: &str, ty: &ast::Type) -> Field {
         ast::Type::Json => field.with_metadata([(JSON_METADATA.to_owned(), "true".to_owned())].into()),
         _ => field,
     }
+}
+
+/// The columns of a contract. All may be null: see its rules.
+pub fn contract_schema(contract: &ast::Contract) -> SchemaRef {
+    Arc::new(Schema::new(contract.fields.iter().map(|f| arrow_field(&f.name.value, &f.ty.value)).collect::<Vec<_>>()))
 }
 
 fn arrow_unit(unit: ast::TimeUnit) -> TimeUnit {

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// Contracts: inferred from data, compared, hashed.
     #[command(subcommand)]
     Contract(Contract),
+    /// Data to try things with.
+    #[command(subcommand)]
+    Data(Data),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -186,6 +189,65 @@ pub(crate) enum Contract {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Data {
+    /// Makes up rows that keep a contract, and where asked for rows that break one of its rules each.
+    Fake(Fake),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fake {
+    /// `FILE` with one contract, `FILE:Payment@1`, or `Payment@1` of the project in this folder.
+    pub(crate) contract: String,
+    /// How many rows.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) rows: u64,
+    /// What all chance follows from: the same seed makes the same rows.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The share of rows that break a rule: `5%`.
+    #[arg(long, value_name = "SHARE", value_parser = share_per_million, default_value = "0%")]
+    pub(crate) invalid: u32,
+    /// The format; by default the one that the name of `--to` says, else JSON lines.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FakeFormat>,
+    /// The file to write; by default standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// The first event time.
+    #[arg(long, value_name = "TIME", value_parser = time_us, default_value = "2026-01-01T00:00:00Z")]
+    pub(crate) start: i64,
+    /// How much event time lies between two rows on average.
+    #[arg(long, value_name = "DURATION", value_parser = duration_us, default_value = "1s")]
+    pub(crate) every: i64,
+    /// How much later than newer ones rows may come.
+    #[arg(long, value_name = "DURATION", value_parser = duration_us, default_value = "0s")]
+    pub(crate) lateness: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FakeFormat {
+    /// JSON lines.
+    Jsonl,
+    Csv,
+    Parquet,
+}
+
+/// `5%` and `0.5%`, in millionths.
+fn share_per_million(text: &str) -> Result<u32, String> {
+    let percent = text.strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok()).filter(|n| (0.0..=100.0).contains(n));
+    percent.map(|n| (n * 10_000.0).round() as u32).ok_or_else(|| "expected a share like `5%`".to_owned())
+}
+
+fn time_us(text: &str) -> Result<i64, String> {
+    let time = text.parse::<jiff::Timestamp>().map_err(|_| "expected a time like `2026-01-01T00:00:00Z`".to_owned())?;
+    Ok(time.as_microsecond())
+}
+
+fn duration_us(text: &str) -> Result<i64, String> {
+    runink_dsl::units::duration(text).map(|d| d.0).map_err(|e| e.hint())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,5 +256,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn shares_times_and_durations_are_read_with_their_units() {
+        assert_eq!((share_per_million("5%"), share_per_million("0.01%"), share_per_million("100 %")), (Ok(50_000), Ok(100), Ok(1_000_000)));
+        for wrong in ["5", "101%", "-1%", "%", "nan%"] {
+            assert!(share_per_million(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((time_us("1970-01-01T00:00:01Z"), duration_us("1m30s")), (Ok(1_000_000), Ok(90_000_000)));
+        assert!(time_us("yesterday").is_err() && duration_us("5").is_err());
     }
 }

@@ -44,6 +44,11 @@ impl Screen {
         let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// Where data goes that is written bit by bit. Whoever writes hears of a reader that has gone away.
+    pub(crate) fn out_writer(&self) -> impl Write + Send + use<> {
+        io::stdout()
+    }
+
     /// What goes with it: findings, errors, progress.
     pub(crate) fn err(&self, text: &str) {
         let mut err = io::stderr().lock();

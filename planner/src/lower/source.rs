@@ -155,7 +155,7 @@ impl<'a> Lowering<'a> {
         let schema_of = self.schema_of(source, spec, &options)?;
         let schema: SchemaRef = match &schema_of {
             SchemaOf::Contract(_, contract) => {
-                Arc::new(Schema::new(contract.fields.iter().map(|f| types::arrow_field(&f.name.value, &f.ty.value)).collect::<Vec<_>>()))
+                types::contract_schema(contract)
             }
             SchemaOf::Fixed(schema, _) => schema.clone(),
             SchemaOf::Discovered(schema) => {

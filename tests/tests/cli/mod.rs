@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bench;
+mod data;
 mod interrupts;
 mod pipes;
 mod round_trips;

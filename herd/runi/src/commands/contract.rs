@@ -27,7 +27,7 @@ pub(crate) fn run(contract: &Contract, screen: &Screen) -> Exit {
 
 /// What keeps a contract from being found.
 #[derive(Debug, thiserror::Error)]
-enum ContractError {
+pub(super) enum ContractError {
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error("RUN030: `{0}` has no contract")]
@@ -43,7 +43,7 @@ enum ContractError {
 }
 
 impl ContractError {
-    fn show(&self, screen: &Screen) -> Exit {
+    pub(super) fn show(&self, screen: &Screen) -> Exit {
         match self {
             ContractError::Files(error) => report(error, screen),
             ContractError::Infer(problem) => problem.show(screen),
@@ -68,7 +68,7 @@ impl ContractError {
     }
 }
 
-fn label(contract: &ast::Contract) -> String {
+pub(super) fn label(contract: &ast::Contract) -> String {
     format!("{}@{}", contract.name.value, contract.version.value)
 }
 
@@ -94,7 +94,7 @@ fn contracts(path: &Path) -> Result<Vec<ast::Contract>, ContractError> {
 }
 
 /// `FILE` with one contract, `FILE:Name` (its highest version) or `FILE:Name@1`.
-fn contract(written: &str) -> Result<ast::Contract, ContractError> {
+pub(super) fn contract(written: &str) -> Result<ast::Contract, ContractError> {
     // A colon may be part of a path; what exists is a path.
     let (path, wanted) = match written.rsplit_once(':') {
         Some((path, wanted)) if !Path::new(written).exists() => (path, Some(wanted)),

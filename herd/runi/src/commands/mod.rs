@@ -2,6 +2,7 @@
 
 mod check;
 mod contract;
+mod data;
 mod explain;
 mod fmt;
 mod init;
@@ -11,7 +12,7 @@ mod test;
 
 use crate::{
     Exit,
-    cli::{Arguments, Command},
+    cli::{Arguments, Command, Data},
     screen::Screen,
 };
 
@@ -25,5 +26,6 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Command::Test(test) => test::run(test, &screen),
         Command::Run(run) => run::run(run, &screen),
         Command::Contract(contract) => contract::run(contract, &screen),
+        Command::Data(Data::Fake(fake)) => data::fake(fake, &screen),
     }
 }

@@ -27,7 +27,7 @@ const MAX_SHOWN_REJECTS: u64 = 5;
 
 /// What keeps a contract from being inferred.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
+pub(in crate::commands) enum Problem {
     #[error("RUN040: there is no file `{0}`")]
     Missing(String),
     #[error("RUN041: `{path}` could not be read: {error}")]
