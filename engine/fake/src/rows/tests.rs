@@ -1,3 +1,5 @@
+//! Made-up rows against the rules of their contract, and what cannot be made up.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
