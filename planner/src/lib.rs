@@ -17,5 +17,5 @@ mod types;
 pub use catalogue::catalogue;
 pub use join::{JoinBound, StreamJoinKind, StreamJoinOp};
 pub use plan::*;
-pub use types::contract_schema;
 pub use scenario::{PlanInput, Planned, SourceToDiscover, plan_scenario, sources_to_discover};
+pub use types::contract_schema;

@@ -174,7 +174,9 @@ impl FieldFaker {
             return (!self.has_default).then_some(Value::Null);
         }
         let others = |value: &Value| self.checks.iter().enumerate().all(|(i, c)| i == rule || c.holds(value));
-        (0..BREAKING_TRIES).map(|_| self.breaking(&check.kind, random)).find(|value| !check.holds(value) && others(value) && !value.is_null())
+        (0..BREAKING_TRIES)
+            .map(|_| self.breaking(&check.kind, random))
+            .find(|value| !check.holds(value) && others(value) && !value.is_null())
     }
 
     /// A value that is likely to break a rule.
@@ -183,9 +185,7 @@ impl FieldFaker {
             CheckKind::Compare(_, Value::Whole(bound)) => self.beyond(*bound, *bound, random),
             CheckKind::Between(Value::Whole(low), Value::Whole(high)) => self.beyond(*low, *high, random),
             CheckKind::Compare(_, Value::Float(bits)) => beyond_float(f64::from_bits(*bits), f64::from_bits(*bits), random),
-            CheckKind::Between(Value::Float(low), Value::Float(high)) => {
-                beyond_float(f64::from_bits(*low), f64::from_bits(*high), random)
-            }
+            CheckKind::Between(Value::Float(low), Value::Float(high)) => beyond_float(f64::from_bits(*low), f64::from_bits(*high), random),
             CheckKind::OneOf(values) => match values.get(random.random_range(0..values.len().max(1))) {
                 Some(Value::Whole(n)) => self.beyond(*n, *n, random),
                 Some(Value::Float(bits)) => beyond_float(f64::from_bits(*bits), f64::from_bits(*bits), random),

@@ -26,12 +26,19 @@ pub struct Pattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Node {
     /// One sign of these ranges, or one of none of them.
-    Sign { ranges: Vec<(char, char)>, negated: bool },
+    Sign {
+        ranges: Vec<(char, char)>,
+        negated: bool,
+    },
     Start,
     End,
     All(Vec<Node>),
     OneOf(Vec<Node>),
-    Repeat { node: Box<Node>, least: u32, most: Option<u32> },
+    Repeat {
+        node: Box<Node>,
+        least: u32,
+        most: Option<u32>,
+    },
 }
 
 impl Pattern {
@@ -358,7 +365,8 @@ fn repeat(node: &Node, (least, most): (u32, Option<u32>), rest: &[&Node], signs:
         return false;
     }
     let (less, fewer) = (least.saturating_sub(1), most.map(|m| m - 1));
-    let ends: Vec<usize> = (at..=signs.len()).filter(|end| (*end > at || least > 0) && matches_exactly(node, &signs[..*end], at, steps)).collect();
+    let ends: Vec<usize> =
+        (at..=signs.len()).filter(|end| (*end > at || least > 0) && matches_exactly(node, &signs[..*end], at, steps)).collect();
     ends.into_iter().any(|end| {
         *steps = steps.saturating_sub(1);
         repeat(node, (less, fewer), rest, signs, end, steps)

@@ -162,7 +162,11 @@ impl Faker {
         let share = u64::from(self.settings.invalid_per_million);
         // Invalid rows are spread evenly: as many of every stretch as of all.
         let is_invalid = (n + 1).saturating_mul(share) / MILLION > n.saturating_mul(share) / MILLION;
-        if is_invalid { self.break_one(&mut row)? } else { self.summary.valid += 1 }
+        if is_invalid {
+            self.break_one(&mut row)?
+        } else {
+            self.summary.valid += 1
+        }
         Ok(row)
     }
 
@@ -179,7 +183,8 @@ impl Faker {
         let taken = self.taken.entry(at).or_default();
         for _ in 0..KEY_TRIES {
             let field = &mut self.fields[at];
-            let value = if field.is_counted() { field.counted().ok_or_else(|| exhausted.clone())? } else { field.valid(&mut self.random)? };
+            let value =
+                if field.is_counted() { field.counted().ok_or_else(|| exhausted.clone())? } else { field.valid(&mut self.random)? };
             if taken.insert(value.clone()) {
                 return Ok(value);
             }

@@ -101,9 +101,7 @@ fn build(values: &[&Value], data_type: &DataType) -> Result<ArrayRef, ArrowError
         DataType::Decimal128(precision, scale) => {
             Arc::new(wholes().collect::<PrimitiveArray<Decimal128Type>>().with_precision_and_scale(*precision, *scale)?)
         }
-        DataType::UInt64 => {
-            Arc::new(wholes().map(|n| n.and_then(|n| u64::try_from(n).ok())).collect::<PrimitiveArray<UInt64Type>>())
-        }
+        DataType::UInt64 => Arc::new(wholes().map(|n| n.and_then(|n| u64::try_from(n).ok())).collect::<PrimitiveArray<UInt64Type>>()),
         DataType::List(item) => {
             let mut inner = Vec::new();
             let mut lengths = Vec::with_capacity(values.len());
@@ -118,7 +116,8 @@ fn build(values: &[&Value], data_type: &DataType) -> Result<ArrayRef, ArrowError
         DataType::Struct(fields) => {
             let nulls: NullBuffer = values.iter().map(|v| !v.is_null()).collect();
             let columns = fields.iter().enumerate().map(|(i, field)| {
-                let inner = values.iter().map(|v| if let Value::Struct(all) = v { all.get(i).unwrap_or(&Value::Null) } else { &Value::Null });
+                let inner =
+                    values.iter().map(|v| if let Value::Struct(all) = v { all.get(i).unwrap_or(&Value::Null) } else { &Value::Null });
                 build(&inner.collect::<Vec<_>>(), field.data_type())
             });
             let columns = columns.collect::<Result<Vec<_>, _>>()?;

@@ -154,9 +154,7 @@ impl<'a> Lowering<'a> {
         let (spec, options) = self.source_options(source)?;
         let schema_of = self.schema_of(source, spec, &options)?;
         let schema: SchemaRef = match &schema_of {
-            SchemaOf::Contract(_, contract) => {
-                types::contract_schema(contract)
-            }
+            SchemaOf::Contract(_, contract) => types::contract_schema(contract),
             SchemaOf::Fixed(schema, _) => schema.clone(),
             SchemaOf::Discovered(schema) => {
                 Arc::new(Schema::new(schema.fields().iter().map(|f| types::plain_field(f)).collect::<Vec<_>>()))

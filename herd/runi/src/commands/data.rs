@@ -154,7 +154,8 @@ fn write(faker: &mut Faker, format: &OutputFormat, rows: u64, shown: &str, out: 
 fn say(faker: &Faker, contract: &Contract, fake: &Fake, screen: &Screen) {
     let summary = faker.summary();
     let invalid = summary.rows() - summary.valid;
-    let mut text = format!("{} rows of {}, seed {}: {} valid, {invalid} invalid\n", summary.rows(), label(contract), fake.seed, summary.valid);
+    let mut text =
+        format!("{} rows of {}, seed {}: {} valid, {invalid} invalid\n", summary.rows(), label(contract), fake.seed, summary.valid);
     for ((field, rule), rows) in &summary.invalid {
         text.push_str(&format!("  {rows} break `{field} {rule}`\n"));
     }
