@@ -3,6 +3,7 @@
 
 mod errors;
 mod follow;
+mod resume;
 mod sink_suite;
 mod sinks;
 mod source_suite;

@@ -34,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) timeline: Timeline,
     /// Whether events wait for their time.
     pub(crate) paced: bool,
+    /// The first event's time is when the source was opened: another run has other events.
+    pub(crate) from_now: bool,
 }
 
 impl Run {
@@ -52,6 +54,7 @@ impl Run {
             events: options.count(count),
             timeline: Timeline::new(first_us, rate.unwrap_or(spacing)),
             paced: rate.is_some(),
+            from_now: options.text("first_event_time") == Some("now"),
         })
     }
 }

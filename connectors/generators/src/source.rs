@@ -6,7 +6,10 @@
 
 use crate::options::Run;
 use arrow::{array::UInt64Array, record_batch::RecordBatch};
-use runink_connector_api::{Boundedness, Chunk, ConnectorError, EpochBy, Ordinal, Partition, Poll, Positions, Share, Source, SourceReader};
+use runink_connector_api::{
+    Boundedness, Chunk, ConnectorError, EpochBy, Left, Ordinal, Partition, Piecewise, Poll, Positions, SavedPosition, Share, Source,
+    SourceReader,
+};
 use std::{
     ops::Range,
     sync::{Arc, OnceLock},
@@ -73,6 +76,12 @@ impl Source for GeneratedSource {
         }
     }
     fn reader(&self, share: Share) -> Result<Box<dyn SourceReader>, ConnectorError> {
+        self.resume(share, &[])
+    }
+    fn resumable(&self) -> bool {
+        !self.run.from_now
+    }
+    fn resume(&self, share: Share, from: &[SavedPosition]) -> Result<Box<dyn SourceReader>, ConnectorError> {
         let lanes = match self.epoch_by() {
             EpochBy::Volume => None,
             EpochBy::Clock => Some(u64::from(self.partitions())),
@@ -86,10 +95,13 @@ impl Source for GeneratedSource {
             chunk_events: self.chunk_events(),
             lanes,
             share,
+            from: from.into(),
+            behind: Duration::ZERO,
             chunk: 0,
             next: 0,
         };
-        reader.skip_to_ours();
+        reader.take_over()?;
+        reader.skip_to_ours()?;
         Ok(Box::new(reader))
     }
 }
@@ -104,26 +116,54 @@ struct GeneratedReader {
     /// How many partitions there are, where they matter.
     lanes: Option<u64>,
     share: Share,
+    /// What was read before.
+    from: Arc<[SavedPosition]>,
+    /// How far into the run the pace begins.
+    behind: Duration,
     chunk: u64,
     /// The next event, in the chunk.
     next: u64,
 }
 
 impl GeneratedReader {
-    fn is_ours(&self) -> bool {
-        let lane = self.lanes.map_or(self.chunk, |lanes| self.chunk % lanes);
-        lane % self.share.peers.max(1) as u64 == self.share.index as u64
+    /// Which of `readers` is given a chunk.
+    fn dealt_to(&self, chunk: u64, readers: usize) -> usize {
+        let lane = self.lanes.map_or(chunk, |lanes| chunk % lanes);
+        (lane % readers.max(1) as u64) as usize
     }
 
-    fn skip_to_ours(&mut self) {
+    /// Goes on with the pace where the run before left it.
+    fn take_over(&mut self) -> Result<(), ConnectorError> {
+        for saved in self.from.iter() {
+            let at = Piecewise::of(&saved.after)?;
+            let read = at.within.map_or_else(|| at.piece.saturating_add(1).saturating_mul(self.chunk_events), |within| within + 1);
+            self.behind = self.behind.max(Duration::from_micros(self.run.timeline.offset_us(read)));
+        }
+        Ok(())
+    }
+
+    /// The next chunk that is given to us and not read.
+    fn skip_to_ours(&mut self) -> Result<(), ConnectorError> {
         if self.lanes.is_some_and(|lanes| lanes <= self.share.index as u64) {
             // There are more workers than partitions.
             self.chunk = u64::MAX;
         }
-        while self.chunk < u64::MAX && !self.is_ours() {
+        while self.chunk < u64::MAX {
+            if self.dealt_to(self.chunk, self.share.peers) == self.share.index {
+                let deal = |_: u64, readers: usize| self.dealt_to(self.chunk, readers);
+                match Piecewise::left(&self.from, self.model.name(), self.chunk, deal)? {
+                    Left::Nothing => {}
+                    Left::All => break,
+                    Left::After(event) => {
+                        self.next = event + 1;
+                        return Ok(());
+                    }
+                }
+            }
             self.chunk += 1;
         }
         self.next = self.chunk.saturating_mul(self.chunk_events);
+        Ok(())
     }
 }
 
@@ -137,11 +177,12 @@ impl SourceReader for GeneratedReader {
         let events = self.next..chunk_end.min(self.next.saturating_add(self.batch_rows));
         if self.run.paced {
             let due = Duration::from_micros(self.run.timeline.offset_us(chunk_end - 1));
-            let now = (self.clock)();
+            let now = (self.clock)() + self.behind;
             if now < due {
                 return Ok(Poll::Pending { retry_in: (due - now).min(RETRY), caught_up: false });
             }
         }
+        let within = Some(events.end - 1).filter(|_| events.end < chunk_end);
         let (batch, numbers) = self.model.rows(events.clone(), &self.projection)?;
         let positions = numbers.map_or(Positions::From(events.start), Positions::Each);
         let partition = self.lanes.map_or(0, |lanes| u32::try_from(self.chunk % lanes).unwrap_or(0));
@@ -155,12 +196,12 @@ impl SourceReader for GeneratedReader {
             bytes: 0,
             diffs: None,
             partition_ends: false,
-            after: None,
+            after: Some(Piecewise { unit: 0, piece: self.chunk, within }.save()),
         };
         self.next = events.end;
         if self.next == chunk_end {
             self.chunk += 1;
-            self.skip_to_ours();
+            self.skip_to_ours()?;
         }
         Ok(Poll::Rows(chunk))
     }

@@ -1,8 +1,8 @@
 //! Parquet and Arrow files: units that are read independently, dealt to the readers in turn.
 
-use super::{chunk_of, named, open_file};
+use super::{behind, chunk_of, dealt_to, left, named, open_file};
 use crate::{error, locate::Found};
-use runink_connector_api::{ConnectorError, Ordinal, Poll, Share, SourceReader};
+use runink_connector_api::{ConnectorError, Left, Ordinal, Piecewise, Poll, SavedPosition, Share, SourceReader};
 use runink_formats::{ColumnarFile, ColumnarFormat, ReadSpec, UNIT_ROWS, UnitReader};
 use std::{fs::File, sync::Arc};
 
@@ -13,6 +13,8 @@ pub(crate) struct ColumnarReader {
     files: Arc<[Found]>,
     next_file: usize,
     share: Share,
+    /// What was read before.
+    from: Arc<[SavedPosition]>,
     open: Option<OpenFile>,
 }
 
@@ -32,11 +34,13 @@ struct Reading {
     rows_read: usize,
     /// The unit's bytes, until a chunk has carried them.
     bytes: u64,
+    /// Up to here it was read before.
+    after: Option<u64>,
 }
 
 impl ColumnarReader {
-    pub(crate) fn new(format: ColumnarFormat, spec: Arc<ReadSpec>, files: Arc<[Found]>, share: Share) -> Self {
-        ColumnarReader { format, spec, files, next_file: 0, share, open: None }
+    pub(crate) fn new(format: ColumnarFormat, spec: Arc<ReadSpec>, files: Arc<[Found]>, share: Share, from: Arc<[SavedPosition]>) -> Self {
+        ColumnarReader { format, spec, files, next_file: 0, share, from, open: None }
     }
 
     fn open_next(&mut self) -> Result<bool, ConnectorError> {
@@ -76,7 +80,18 @@ impl SourceReader for ColumnarReader {
             };
             let Some(reading) = &mut open.reading else {
                 let units = open.columns.units();
-                while open.unit < units && (open.number + open.unit) % self.share.peers.max(1) != self.share.index {
+                let mut after = None;
+                while open.unit < units {
+                    if dealt_to(open.number as u64, open.unit as u64, self.share.peers) == self.share.index {
+                        match left(&self.from, &open.found.origin, open.unit as u64)? {
+                            Left::Nothing => {}
+                            Left::All => break,
+                            Left::After(position) => {
+                                after = Some(position);
+                                break;
+                            }
+                        }
+                    }
                     open.unit += 1;
                 }
                 if open.unit == units {
@@ -85,7 +100,7 @@ impl SourceReader for ColumnarReader {
                     continue;
                 }
                 let rows = or_changed(&open.found, &open.handle, open.columns.read(open.unit, &self.spec))?;
-                open.reading = Some(Reading { rows, rows_read: 0, bytes: open.columns.unit_bytes(open.unit) });
+                open.reading = Some(Reading { rows, rows_read: 0, bytes: open.columns.unit_bytes(open.unit), after });
                 continue;
             };
             let Some(decoded) = or_changed(&open.found, &open.handle, reading.rows.next())? else {
@@ -99,7 +114,15 @@ impl SourceReader for ColumnarReader {
             let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             let ordinal = Ordinal { unit: place(open.number), chunk: place(open.unit + beyond) };
             let bytes = std::mem::take(&mut reading.bytes);
-            return Ok(Poll::Rows(chunk_of(decoded, &open.found.origin, ordinal, bytes)));
+            let decoded = match reading.after {
+                Some(position) => behind(decoded, position)?,
+                None => decoded,
+            };
+            let mut chunk = chunk_of(decoded, &open.found.origin, ordinal, bytes, false);
+            // Whatever its place in the order, it is a part of this unit.
+            let within = chunk.after.as_ref().map(Piecewise::of).transpose()?.and_then(|at| at.within);
+            chunk.after = within.map(|within| Piecewise { unit: open.number as u64, piece: open.unit as u64, within: Some(within) }.save());
+            return Ok(Poll::Rows(chunk));
         }
     }
 }

@@ -230,7 +230,7 @@ impl FollowReader {
         let ordinal = Ordinal { unit: 0, chunk: self.chunks };
         self.chunks = self.chunks.saturating_add(1);
         self.quiet = 0;
-        chunk_of(decoded, origin, ordinal, std::mem::take(&mut self.uncounted))
+        Chunk { after: None, ..chunk_of(decoded, origin, ordinal, std::mem::take(&mut self.uncounted), false) }
     }
 
     fn step(&mut self) -> Result<Option<Poll>, ConnectorError> {

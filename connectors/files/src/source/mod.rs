@@ -16,9 +16,15 @@ use crate::{
     format::{self, Format},
     locate::{Found, Target},
 };
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{AsArray, BooleanArray, UInt64Array},
+    compute::{filter, filter_record_batch},
+    datatypes::{SchemaRef, UInt64Type},
+    error::ArrowError,
+};
 use runink_connector_api::{
-    Boundedness, Chunk, ConnectorError, EpochBy, Ordinal, Partition, Poll, Share, Source, SourceConfig, SourceReader,
+    Boundedness, Chunk, ConnectorError, EpochBy, Left, Ordinal, Partition, Piecewise, Poll, Positions, SavedPosition, Share, Source,
+    SourceConfig, SourceReader,
 };
 use runink_formats::{ColumnarFormat, Decoded, ReadSpec, SAMPLE_BYTES, TextFormat, infer};
 use std::{
@@ -218,18 +224,29 @@ impl Source for FileSource {
         1
     }
     fn reader(&self, share: Share) -> Result<Box<dyn SourceReader>, ConnectorError> {
+        self.resume(share, &[])
+    }
+    /// Ordinary files, read once. What comes through a pipe is gone; a file that is followed or replayed has no lasting pieces.
+    fn resumable(&self) -> bool {
+        !self.has_one_reader()
+    }
+    fn resume(&self, share: Share, from: &[SavedPosition]) -> Result<Box<dyn SourceReader>, ConnectorError> {
         let share = match self.has_one_reader() {
             true if share.index > 0 => return Ok(Box::new(NothingToRead)),
             true => Share { index: 0, peers: 1 },
             false => share,
         };
         let reader: Box<dyn SourceReader> = match &self.input {
-            Input::Text { text, files, live } => Box::new(text::TextReader::of_files(text.clone(), files.clone(), share, *live)),
+            Input::Text { text, files, live } => {
+                Box::new(text::TextReader::of_files(text.clone(), files.clone(), share, *live, from.into()))
+            }
             Input::Standard { text, live } => Box::new(text::TextReader::of_standard_input(text.clone(), *live)?),
             Input::Follow { text, target, base_dir } => {
                 Box::new(follow::FollowReader::new(text.clone(), target.clone(), base_dir.clone())?)
             }
-            Input::Columnar { format, spec, files } => Box::new(columnar::ColumnarReader::new(*format, spec.clone(), files.clone(), share)),
+            Input::Columnar { format, spec, files } => {
+                Box::new(columnar::ColumnarReader::new(*format, spec.clone(), files.clone(), share, from.into()))
+            }
         };
         Ok(match &self.replay {
             Some(pace) => Box::new(replay::ReplayReader::new(reader, pace.clone())),
@@ -271,8 +288,20 @@ fn named(origin: &str, mut error: ConnectorError) -> ConnectorError {
     error
 }
 
-/// Decoded rows with their place. All files are one partition.
-fn chunk_of(decoded: Decoded, origin: &Arc<str>, ordinal: Ordinal, bytes: u64) -> Chunk {
+/// Who of `readers` reads a piece of a file.
+fn dealt_to(unit: u64, piece: u64, readers: usize) -> usize {
+    (unit.wrapping_add(piece) % readers.max(1) as u64) as usize
+}
+
+/// What is left of a file's piece, after what was read before.
+fn left(from: &[SavedPosition], origin: &str, piece: u64) -> Result<Left, ConnectorError> {
+    Piecewise::left(from, origin, piece, |unit, readers| dealt_to(unit, piece, readers))
+}
+
+/// Decoded rows with their place. All files are one partition. `complete` is whether they end their piece.
+fn chunk_of(decoded: Decoded, origin: &Arc<str>, ordinal: Ordinal, bytes: u64, complete: bool) -> Chunk {
+    let at = |within| Piecewise { unit: ordinal.unit.into(), piece: ordinal.chunk.into(), within }.save();
+    let after = if complete { Some(at(None)) } else { last_position(&decoded).map(|last| at(Some(last))) };
     Chunk {
         batch: decoded.batch,
         rejects: decoded.rejects,
@@ -283,6 +312,37 @@ fn chunk_of(decoded: Decoded, origin: &Arc<str>, ordinal: Ordinal, bytes: u64) -
         bytes,
         diffs: None,
         partition_ends: false,
-        after: None,
+        after,
     }
+}
+
+/// The highest position of decoded rows and rejects.
+fn last_position(decoded: &Decoded) -> Option<u64> {
+    let rows = decoded.batch.num_rows() as u64;
+    let last = match &decoded.positions {
+        Positions::From(start) => rows.checked_sub(1).map(|last| start + last),
+        Positions::Each(each) => each.values().iter().copied().max(),
+    };
+    last.max(decoded.rejects.iter().map(|r| r.position).max())
+}
+
+/// Leaves out what was read before.
+fn behind(decoded: Decoded, position: u64) -> Result<Decoded, ConnectorError> {
+    let Decoded { batch, mut rejects, positions } = decoded;
+    rejects.retain(|r| r.position > position);
+    let mask: BooleanArray = match &positions {
+        Positions::From(start) => (0..batch.num_rows() as u64).map(|row| Some(start + row > position)).collect(),
+        Positions::Each(each) => each.values().iter().map(|p| Some(*p > position)).collect(),
+    };
+    let bug = |cause: ArrowError| {
+        ConnectorError::bug("FIL091", format!("rows that were read before cannot be left out: {cause}")).caused_by(cause)
+    };
+    let positions = match positions {
+        Positions::From(start) => Positions::From(start.max(position.saturating_add(1))),
+        Positions::Each(each) => {
+            let kept = filter(&each, &mask).map_err(bug)?;
+            Positions::Each(kept.as_primitive_opt::<UInt64Type>().cloned().unwrap_or_else(|| UInt64Array::from(Vec::<u64>::new())))
+        }
+    };
+    Ok(Decoded { batch: filter_record_batch(&batch, &mask).map_err(bug)?, rejects, positions })
 }

@@ -4,13 +4,13 @@
 //! quotes, which cannot be entered in the middle.
 
 use super::{
-    STANDARD_INPUT, Text,
+    STANDARD_INPUT, Text, behind,
     blocks::{Blocks, FileBlocks, Filled, Pipe, PipeBlocks},
-    chunk_of, named,
+    chunk_of, dealt_to, left, named,
 };
 use crate::locate::Found;
-use runink_connector_api::{Chunk, ConnectorError, Ordinal, Poll, Share, SourceReader};
-use runink_formats::{Decoder, Header, RowScan, TextFormat, decoder};
+use runink_connector_api::{Chunk, ConnectorError, Left, Ordinal, Poll, SavedPosition, Share, SourceReader};
+use runink_formats::{Decoded, Decoder, Header, RowScan, TextFormat, decoder};
 use std::{sync::Arc, time::Duration};
 
 /// A chunk ends with the first row that ends after so many bytes. It is what one epoch holds.
@@ -30,18 +30,28 @@ pub(crate) struct TextReader {
     share: Share,
     /// Hands on what there is whenever nothing more is there.
     live: bool,
+    /// What was read before.
+    from: Arc<[SavedPosition]>,
     open: Option<OpenText>,
 }
 
 impl TextReader {
-    pub(crate) fn of_files(text: Arc<Text>, files: Arc<[Found]>, share: Share, live: bool) -> Self {
-        TextReader { text, files, next_file: 0, share, live, open: None }
+    pub(crate) fn of_files(text: Arc<Text>, files: Arc<[Found]>, share: Share, live: bool, from: Arc<[SavedPosition]>) -> Self {
+        TextReader { text, files, next_file: 0, share, live, from, open: None }
     }
 
     pub(crate) fn of_standard_input(text: Arc<Text>, live: bool) -> Result<Self, ConnectorError> {
         let blocks = PipeBlocks::open(Pipe::StandardInput, &text)?;
         let open = OpenText::new(&text, Box::new(blocks), STANDARD_INPUT.into(), 0);
-        Ok(TextReader { text, files: Arc::new([]), next_file: 0, share: Share { index: 0, peers: 1 }, live, open: Some(open) })
+        Ok(TextReader {
+            text,
+            files: Arc::new([]),
+            next_file: 0,
+            share: Share { index: 0, peers: 1 },
+            live,
+            from: Arc::new([]),
+            open: Some(open),
+        })
     }
 
     /// Opens the next file that is not empty.
@@ -72,7 +82,10 @@ impl SourceReader for TextReader {
                 return Ok(Poll::End);
             };
             let origin = open.origin.clone();
-            match open.step(&self.text, self.share, self.live).map_err(|e| if e.code.starts_with("FMT") { named(&origin, e) } else { e })? {
+            match open
+                .step(&self.text, self.share, self.live, &self.from)
+                .map_err(|e| if e.code.starts_with("FMT") { named(&origin, e) } else { e })?
+            {
                 Step::Rows(chunk) => return Ok(Poll::Rows(chunk)),
                 Step::Walked(bytes) => {
                     walked += bytes;
@@ -115,6 +128,8 @@ struct OpenText {
     /// The line on which the chunk begins, from 1.
     chunk_line: u64,
     decoder: Option<Box<dyn Decoder>>,
+    /// What of the chunk is not read yet, as soon as that was looked up.
+    left: Option<Left>,
     /// Raw bytes that have been counted, for whichever reader.
     counted: u64,
     ended: bool,
@@ -136,19 +151,26 @@ impl OpenText {
             chunk_complete: false,
             chunk_line: 1,
             decoder: None,
+            left: None,
             counted: 0,
             ended: false,
         }
     }
 
-    fn is_mine(&self, share: Share) -> bool {
-        (self.unit + self.chunk) % share.peers.max(1) == share.index
+    /// What of the chunk this reader has to read.
+    fn left(&mut self, share: Share, from: &[SavedPosition]) -> Result<Left, ConnectorError> {
+        if let Some(left) = self.left {
+            return Ok(left);
+        }
+        let mine = dealt_to(self.unit as u64, self.chunk as u64, share.peers) == share.index;
+        let left = if mine { left(from, &self.origin, self.chunk as u64)? } else { Left::Nothing };
+        Ok(*self.left.insert(left))
     }
 
     /// Does one small piece of work.
-    fn step(&mut self, text: &Text, share: Share, live: bool) -> Result<Step, ConnectorError> {
+    fn step(&mut self, text: &Text, share: Share, live: bool, from: &[SavedPosition]) -> Result<Step, ConnectorError> {
         if self.taken < self.walked {
-            return self.decode(text, share);
+            return self.decode(text, share, from);
         }
         if self.chunk_complete {
             return self.complete_chunk();
@@ -176,7 +198,7 @@ impl OpenText {
                 // The block is used up; it must not be walked over again.
                 return Ok(match &mut self.decoder {
                     Some(decoder) if live => match decoder.take()? {
-                        Some(decoded) => Step::Rows(self.emit(decoded)),
+                        Some(decoded) => Step::Rows(self.emit(decoded, false)?),
                         None => Step::Nothing,
                     },
                     _ => Step::Nothing,
@@ -214,8 +236,8 @@ impl OpenText {
     }
 
     /// Hands what has been walked over to the chunk's decoder, if the chunk is ours.
-    fn decode(&mut self, text: &Text, share: Share) -> Result<Step, ConnectorError> {
-        if !self.is_mine(share) {
+    fn decode(&mut self, text: &Text, share: Share, from: &[SavedPosition]) -> Result<Step, ConnectorError> {
+        if self.left(share, from)? == Left::Nothing {
             self.taken = self.walked;
             return Ok(Step::Walked(0));
         }
@@ -234,7 +256,7 @@ impl OpenText {
         if decoder.is_full()
             && let Some(decoded) = decoder.take()?
         {
-            return Ok(Step::Rows(self.emit(decoded)));
+            return Ok(Step::Rows(self.emit(decoded, false)?));
         }
         Ok(Step::Walked(0))
     }
@@ -250,20 +272,28 @@ impl OpenText {
                 None
             }
         };
-        let step = last.map_or(Step::Walked(0), |decoded| Step::Rows(self.emit(decoded)));
+        let step = match last {
+            Some(decoded) => Step::Rows(self.emit(decoded, true)?),
+            None => Step::Walked(0),
+        };
         self.chunk += 1;
         self.chunk_bytes = 0;
+        self.left = None;
         self.chunk_complete = false;
         self.chunk_line = self.scan.lines() + 1;
         Ok(step)
     }
 
-    fn emit(&mut self, decoded: runink_formats::Decoded) -> Chunk {
+    fn emit(&mut self, decoded: Decoded, complete: bool) -> Result<Chunk, ConnectorError> {
+        let decoded = match self.left {
+            Some(Left::After(position)) => behind(decoded, position)?,
+            _ => decoded,
+        };
         let raw = self.blocks.raw_bytes();
         let bytes = raw - self.counted;
         self.counted = raw;
         let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        chunk_of(decoded, &self.origin, Ordinal { unit: place(self.unit), chunk: place(self.chunk) }, bytes)
+        Ok(chunk_of(decoded, &self.origin, Ordinal { unit: place(self.unit), chunk: place(self.chunk) }, bytes, complete))
     }
 }
 

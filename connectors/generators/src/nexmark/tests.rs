@@ -11,7 +11,7 @@ use arrow::{
 use std::{fmt::Write as _, path::Path};
 
 fn model(kind: Option<Kind>, seed: u64) -> Nexmark {
-    let run = Run { seed, events: Some(1_000), timeline: Timeline::new(1_767_225_600_000_000, PER_SECOND), paced: false };
+    let run = Run { seed, events: Some(1_000), timeline: Timeline::new(1_767_225_600_000_000, PER_SECOND), paced: false, from_now: false };
     Nexmark { run, kind }
 }
 

@@ -66,6 +66,47 @@ fn any_number_of_workers_reads_the_same() {
 }
 
 #[test]
+fn other_numbers_of_workers_go_on_where_it_was_left() {
+    for (name, options) in [
+        ("ticks", vec![("count", OptionValue::Count(100_000))]),
+        ("nexmark", vec![("events", OptionValue::Count(100_000))]),
+        ("nexmark", vec![("events", OptionValue::Count(100_000)), ("rate", OptionValue::Number(1e9))]),
+    ] {
+        let source = source(name, &options).unwrap();
+        assert!(source.resumable());
+        let mut saved: BTreeMap<(usize, usize), SavedPosition> = BTreeMap::new();
+        let mut events = 0;
+        for (peers, chunks) in [(2, 3), (3, 5), (1, 1), (2, usize::MAX)] {
+            let from: Vec<_> = saved.values().cloned().collect();
+            for index in 0..peers {
+                let mut reader = source.resume(Share { index, peers }, &from).unwrap();
+                let mut left = chunks;
+                while left > 0 {
+                    match reader.poll().unwrap() {
+                        Poll::Rows(chunk) => {
+                            left -= 1;
+                            events += chunk.batch.num_rows();
+                            let position = SavedPosition {
+                                place: chunk.origin,
+                                reader: index,
+                                readers: peers,
+                                after: chunk.after.unwrap(),
+                                ended: false,
+                            };
+                            saved.insert((index, peers), position);
+                        }
+                        Poll::Pending { .. } => {}
+                        _ => break,
+                    }
+                }
+            }
+        }
+        assert_eq!(events, 100_000, "{name}");
+    }
+    assert!(!source("ticks", &[("first_event_time", OptionValue::Text("now".into()))]).unwrap().resumable());
+}
+
+#[test]
 fn no_events_are_an_empty_source() {
     assert!(read(source("ticks", &[("count", OptionValue::Count(0))]).unwrap().as_ref(), 2).is_empty());
 }
@@ -87,7 +128,7 @@ fn without_an_end_or_with_a_pace_the_clock_cuts_epochs() {
 fn paced_events_wait_for_their_time() {
     let now = Arc::new(Mutex::new(Duration::ZERO));
     let clock = now.clone();
-    let run = Run { seed: 1, events: Some(4), timeline: Timeline::new(0, 10.0), paced: true };
+    let run = Run { seed: 1, events: Some(4), timeline: Timeline::new(0, 10.0), paced: true, from_now: false };
     let model = crate::ticks::model(run, 3);
     let source = GeneratedSource { clock: Arc::new(move || *clock.lock().unwrap()), ..GeneratedSource::new(model, run, vec![0], 100) };
     let mut reader = source.reader(Share { index: 0, peers: 2 }).unwrap();
