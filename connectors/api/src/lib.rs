@@ -16,7 +16,7 @@ pub use connector::{Connector, Registry};
 pub use error::{ConnectorError, WhoActs};
 pub use options::{ConnectorSpec, OptionKind, OptionSpec, OptionValue, Options};
 pub use predicate::{CompareOp, Literal, Predicate};
-pub use resume::{CheckpointNumber, CommitIdentity, Committer, Left, Outbox, Piecewise, Resume, SavedPosition, Witness};
+pub use resume::{CheckpointNumber, CommitIdentity, Committer, Left, Outbox, Piecewise, Resume, SavedPosition, Witness, row_hash};
 pub use sink::{Delivery, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter};
 pub use source::{
     Boundedness, Chunk, EpochBy, Ordinal, Partition, Poll, Positions, Reject, RejectReason, Share, Source, SourceConfig, SourceReader,

@@ -113,3 +113,42 @@ pub(crate) fn two_sinks(path: &Path) -> ConnectorError {
     ConnectorError::user("FIL026", format!("another sink that is open writes to {} too", shown(path)))
         .hint("Give each sink its own `path`; `union` puts the rows of several steps into one.")
 }
+
+/// An output's ledger that cannot be used.
+pub(crate) fn bad_ledger(path: &Path, why: &str) -> ConnectorError {
+    ConnectorError::operator("FIL027", format!("{} does not say which checkpoint the output beside it has: {why}", shown(path)))
+        .hint("Bring it back from where it was saved; or move it and the output away, and start with a new state folder.")
+}
+
+/// An output that another scenario writes.
+pub(crate) fn others_output(path: &Path, scenario: &str) -> ConnectorError {
+    ConnectorError::user("FIL028", format!("{} is the output of another scenario, `{scenario}`", shown(path)))
+        .hint("Give each scenario its own `path`; where the scenario has a new title, move the old output away.")
+}
+
+/// A newer incarnation writes the output.
+pub(crate) fn fenced(path: &Path, theirs: u64, ours: u64) -> ConnectorError {
+    ConnectorError::user(
+        "FIL029",
+        format!("{} is written by a newer run of this scenario (generation {theirs}, this is {ours})", shown(path)),
+    )
+    .hint("Let the newer run go on; this one has to end.")
+}
+
+/// An output that was there before the first checkpoint.
+pub(crate) fn not_of_a_checkpoint(path: &Path) -> ConnectorError {
+    ConnectorError::user("FIL030", format!("{} is there already, and no run with checkpoints has written it", shown(path)))
+        .hint("Move it away, or choose another `path`: a run with `--state` appends, and must know where its own output begins.")
+}
+
+/// An output that lost bytes that it had.
+pub(crate) fn shortened(path: &Path, wanted: u64, found: u64) -> ConnectorError {
+    ConnectorError::operator("FIL031", format!("{} has {found} bytes, but {wanted} had been written: somebody cut it", shown(path)))
+        .hint("Bring the file back; or move it and its ledger away, and start with a new state folder.")
+}
+
+/// An outbox that this version did not write.
+pub(crate) fn bad_outbox() -> ConnectorError {
+    ConnectorError::operator("FIL032", "the checkpoint holds output in a form that this Runink does not know")
+        .hint("Run the version that wrote the checkpoint, or a newer one.")
+}

@@ -3,6 +3,7 @@
 
 mod errors;
 mod follow;
+mod held;
 mod resume;
 mod sink_suite;
 mod sinks;

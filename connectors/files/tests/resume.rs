@@ -123,8 +123,7 @@ fn what_is_followed_or_comes_through_a_pipe_cannot_go_on() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.jsonl"), lines(1, 10)).unwrap();
     let schema = schema(&["id", "name"]);
-    for given in [&[("path", text("a.jsonl")), ("follow", OptionValue::Flag(true))][..], &[("path", text("-")), ("format", text("json"))]]
-    {
+    for given in [&[("path", text("a.jsonl")), ("follow", OptionValue::Flag(true))][..], &[("path", text("-")), ("format", text("json"))]] {
         assert!(!source(dir.path(), given, &schema).unwrap().resumable(), "{given:?}");
     }
 }

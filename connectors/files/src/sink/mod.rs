@@ -1,8 +1,13 @@
 //! The `file` sink: one file, or a folder of parts; complete when the scenario has ended well, and not there before.
+//!
+//! In a scenario with checkpoints it grows with each of them instead, each row once: text by appending (`held`), folders by parts (`staged_parts`).
 
+mod held;
+mod ledger;
 mod part;
 mod partition;
 mod publish;
+mod staged_parts;
 
 pub use publish::remove_incomplete;
 
@@ -12,16 +17,21 @@ use crate::{
     format::{self, Format},
 };
 use arrow::{array::Int64Array, datatypes::SchemaRef, record_batch::RecordBatch};
+use held::{FileCommitter, HeldWriter};
 use part::{Part, PartFormat};
 use partition::{MAX_OPEN_PARTS, PartitionedWriter};
 use publish::Publication;
-use runink_connector_api::{ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter};
+use runink_connector_api::{
+    CommitIdentity, Committer, ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter,
+};
 use runink_formats::{ColumnarFormat, Encoder, OutputFormat, ParquetCompression, TextFormat};
+use staged_parts::FolderCommitter;
 use std::{
     fs::{File, OpenOptions},
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 enum Target {
@@ -38,6 +48,8 @@ struct FileSink {
     schema: SchemaRef,
     format: PartFormat,
     publication: Arc<Publication>,
+    /// Output goes with checkpoints, under names of this run.
+    run: Option<Arc<str>>,
 }
 
 /// Opens a sink: everything that can be wrong before the first row is found here.
@@ -103,7 +115,14 @@ pub(crate) fn open(config: SinkConfig) -> Result<Arc<dyn Sink>, ConnectorError> 
         Target::File(path) => Publication::of_file(path)?,
         Target::Direct(..) => Publication::of_nothing(),
     });
-    Ok(Arc::new(FileSink { target, schema: config.schema, format, publication }))
+    let grows = match &target {
+        Target::File(_) => matches!(format.output, OutputFormat::Json | OutputFormat::Csv(_)),
+        Target::Folder(..) => true,
+        Target::Direct(..) => false,
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let run = (config.checkpoints && grows).then(|| format!("{:x}", now()).into());
+    Ok(Arc::new(FileSink { target, schema: config.schema, format, publication, run }))
 }
 
 /// How parts are written: the format, its compression, and how their names end.
@@ -156,11 +175,23 @@ impl Sink for FileSink {
     fn delivery(&self) -> Delivery {
         match self.target {
             Target::Direct(..) => Delivery::AtLeastOnce,
+            _ if self.run.is_some() => Delivery::ExactlyOnce,
             Target::File(_) | Target::Folder(..) => Delivery::Atomic,
         }
     }
+    fn committer(&self, identity: CommitIdentity) -> Result<Option<Box<dyn Committer>>, ConnectorError> {
+        Ok(match &self.target {
+            _ if self.run.is_none() => None,
+            Target::File(path) => Some(Box::new(FileCommitter::new(path, identity))),
+            Target::Folder(folder, columns) => Some(Box::new(FolderCommitter::new(folder, columns.len(), &self.format.ending, identity))),
+            Target::Direct(..) => None,
+        })
+    }
     fn writer(&self, share: Share) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         match &self.target {
+            Target::File(path) if self.run.is_some() => {
+                Ok(Box::new(HeldWriter::new(path, self.format.clone(), self.schema.clone(), self.publication.clone())))
+            }
             Target::File(path) => {
                 self.publication.join();
                 let part = Part::create(path, &self.format, &self.schema)?;
@@ -177,7 +208,10 @@ impl Sink for FileSink {
                     MAX_OPEN_PARTS,
                     self.publication.clone(),
                 )?;
-                Ok(Box::new(writer))
+                Ok(match &self.run {
+                    Some(run) => Box::new(writer.held(run.clone())),
+                    None => Box::new(writer),
+                })
             }
             Target::Direct(path, file) => {
                 let Some(file) = file.lock().unwrap_or_else(PoisonError::into_inner).take() else {
@@ -189,7 +223,7 @@ impl Sink for FileSink {
     }
 }
 
-/// Writes one file.
+/// Writes one file when all is done.
 struct FileWriter {
     part: Part,
     publication: Arc<Publication>,

@@ -3,8 +3,10 @@
 //! Names are those of Hive: `country=DE/day=2026-01-01/part-0-0.parquet`. The partition columns stand in the path only.
 
 use super::{
+    ledger::sync_folder_of,
     part::{Part, PartFormat, schema_without},
-    publish::{Publication, Staged, part_name},
+    publish::{Publication, Staged, part_name, part_name_of_run},
+    staged_parts,
 };
 use crate::error;
 use arrow::{
@@ -15,7 +17,7 @@ use arrow::{
     record_batch::RecordBatch,
     row::{RowConverter, SortField},
 };
-use runink_connector_api::{ConnectorError, SinkSummary, SinkWriter};
+use runink_connector_api::{ConnectorError, Outbox, SinkSummary, SinkWriter};
 use runink_formats::CellText;
 use std::{
     collections::HashMap,
@@ -78,6 +80,8 @@ pub(crate) struct PartitionedWriter {
     staged: Vec<Staged>,
     summary: SinkSummary,
     publication: Arc<Publication>,
+    /// Parts are held back for checkpoints, under names of this run.
+    run: Option<Arc<str>>,
 }
 
 struct Partition {
@@ -120,7 +124,13 @@ impl PartitionedWriter {
             staged: Vec::new(),
             summary: SinkSummary::default(),
             publication,
+            run: None,
         })
+    }
+
+    /// Holds its parts back for checkpoints; `run` makes their names differ from those of other runs.
+    pub(crate) fn held(self, run: Arc<str>) -> Self {
+        PartitionedWriter { run: Some(run), ..self }
     }
 
     /// Deals the batch's rows to partitions; returns those that got some, in order of their first row.
@@ -185,7 +195,12 @@ impl PartitionedWriter {
             Some(part) => Ok(part),
             None => {
                 self.publication.make_folder(folder)?;
-                let path = folder.join(part_name(self.worker, *parts, &self.format.ending));
+                let (worker, ending) = (self.worker, &self.format.ending);
+                let name = match &self.run {
+                    Some(run) => part_name_of_run(run, worker, *parts, ending),
+                    None => part_name(worker, *parts, ending),
+                };
+                let path = folder.join(name);
                 let created = Part::create(&path, &self.format, &self.schema)?;
                 *parts += 1;
                 self.open += 1;
@@ -236,7 +251,23 @@ impl SinkWriter for PartitionedWriter {
         Ok(())
     }
 
+    fn outbox(&mut self) -> Result<Option<Outbox>, ConnectorError> {
+        let before = self.summary.rows;
+        for partition in 0..self.partitions.len() {
+            self.close(partition)?;
+        }
+        let parts: Vec<_> = std::mem::take(&mut self.staged).into_iter().map(Staged::leave).collect();
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        parts.iter().try_for_each(|(hidden, _)| sync_folder_of(hidden))?;
+        staged_parts::outbox(&self.folder, &parts, self.summary.rows - before).map(Some)
+    }
+
     fn finish(mut self: Box<Self>) -> Result<SinkSummary, ConnectorError> {
+        if self.run.is_some() {
+            return Ok(self.summary);
+        }
         for partition in 0..self.partitions.len() {
             self.close(partition)?;
         }

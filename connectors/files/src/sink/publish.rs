@@ -63,6 +63,12 @@ impl Staged {
         Ok((staged, file))
     }
 
+    /// Leaves the file under its hidden name, for whoever publishes it later: the hidden and the final name.
+    pub(crate) fn leave(mut self) -> (PathBuf, PathBuf) {
+        self.published = true;
+        (self.hidden.clone(), self.target.clone())
+    }
+
     fn publish(&mut self) -> Result<(), ConnectorError> {
         std::fs::rename(&self.hidden, &self.target).map_err(|cause| error::cannot_write(&self.target, cause))?;
         self.published = true;
@@ -238,6 +244,11 @@ fn remove_old_parts(folder: &Path, levels: usize, ending: &str, new: &BTreeSet<&
 /// The name of a worker's n-th part.
 pub(crate) fn part_name(worker: usize, number: usize, ending: &str) -> String {
     format!("part-{worker}-{number}.{ending}")
+}
+
+/// The same where parts of many runs lie side by side: each run has its own names.
+pub(crate) fn part_name_of_run(run: &str, worker: usize, number: usize, ending: &str) -> String {
+    format!("part-{run}-{worker}-{number}.{ending}")
 }
 
 fn is_part_name(name: &str, ending: &str) -> bool {
