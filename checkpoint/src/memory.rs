@@ -35,6 +35,8 @@ struct Inner {
     /// What the outside is known to have.
     committed: BTreeMap<String, CheckpointNumber>,
     number: CheckpointNumber,
+    /// Where the last checkpoint was taken, of this generation or the one before. A run that had ended begins anew.
+    last: Boundary,
     newest: Option<Arc<MemoryRestored>>,
     /// The first failure: after it nothing is published, so that nothing wrong is.
     failed: Option<String>,
@@ -57,7 +59,8 @@ impl MemoryStore {
     /// # Errors
     /// Where the checkpoint's rows cannot be put into tables.
     pub fn from_checkpoint(checkpoint: &MemoryRestored) -> Result<Self, StateError> {
-        let mut inner = Inner { number: checkpoint.number, facts: checkpoint.facts.clone(), ..Inner::default() };
+        let last = if checkpoint.boundary == Boundary::END { Boundary(0) } else { checkpoint.boundary };
+        let mut inner = Inner { number: checkpoint.number, last, facts: checkpoint.facts.clone(), ..Inner::default() };
         inner.outboxes = checkpoint.outboxes.iter().map(|o| ((o.number, o.node.clone()), o.held.clone())).collect();
         for (node, (shape, rows)) in &checkpoint.tables {
             let mut replica = TableReplica::of_shape(shape)?;
@@ -140,8 +143,7 @@ impl Inner {
     /// Makes the checkpoint of the newest boundary that is complete, if there is one that is newer than the last.
     fn publish(&mut self, generation: Generation) -> Result<Option<Published>, StateError> {
         let Some(&complete) = self.parts.values().min() else { return Ok(None) };
-        let last = self.newest.as_ref().map_or(Boundary(0), |n| n.boundary);
-        if complete <= last {
+        if complete <= self.last {
             return Ok(None);
         }
         let number = self.number.next();
@@ -161,7 +163,7 @@ impl Inner {
         for (node, (shape, replica)) in &self.tables {
             tables.insert(node.clone(), (shape.clone(), replica.rows(0..u16::MAX)?));
         }
-        self.number = number;
+        (self.number, self.last) = (number, complete);
         let new = outboxes.iter().filter(|o| o.number == number).cloned().collect();
         self.newest =
             Some(Arc::new(MemoryRestored { generation, number, boundary: complete, facts: self.facts.clone(), tables, outboxes }));

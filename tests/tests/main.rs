@@ -4,4 +4,5 @@
 mod cli;
 mod docs;
 mod house;
+mod restart;
 mod support;

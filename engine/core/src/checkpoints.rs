@@ -75,9 +75,13 @@ impl Gate {
         self.checkpointing.restored.as_ref()
     }
 
-    /// The first epoch that may have rows.
-    pub(crate) fn first_epoch(&self) -> Option<Epoch> {
-        self.restored().map(|restored| self.checkpointing.cadence.first_after(restored.boundary()))
+    /// The first epoch that may have rows; `last` is the last one that the checkpoint knows of. A run that had come to its end begins its next interval.
+    pub(crate) fn first_epoch(&self, last: Epoch) -> Option<Epoch> {
+        let cadence = self.checkpointing.cadence;
+        self.restored().map(|restored| match restored.boundary() {
+            Boundary::END => cadence.first_after(cadence.after(last)),
+            boundary => cadence.first_after(boundary),
+        })
     }
 
     /// One worker has registered all its parts.

@@ -1,20 +1,24 @@
 //! Output that was held back for a checkpoint goes outside when the checkpoint is published: once, whatever crashes.
 //!
-//! What must be done is decided from what is known (`after_restart`): the newest checkpoint that the outside has, the one that the scenario starts from, and the outboxes that
-//! it holds. The rest is I/O with bounded patience.
+//! What must be done at a start is decided from what is known ([`after_restart`]): the newest checkpoint that the outside has, the one that the scenario starts from, and the
+//! outboxes that it holds. The rest is I/O with bounded patience, on a thread of its own ([`Committing`]).
 
-use crate::{EngineError, scenario::ScenarioSpec};
-use runink_checkpoint::HeldOutput;
-use runink_connector_api::{CheckpointNumber, CommitIdentity, Committer, ConnectorError, Outbox, Witness};
-use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
+use crate::{EngineError, ScenarioHandle, scenario::ScenarioSpec};
+use runink_checkpoint::{Captures, CommitPermit, Fenced, HeldOutput, Publications, Published, Restored, SinkOutboxes};
+use runink_connector_api::{CheckpointNumber as Number, CommitIdentity, Committer, ConnectorError, Outbox, WhoActs, Witness};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 /// How often a commit that the outside refused is tried again before the scenario stops.
 const MAX_COMMIT_TRIES: u32 = 5;
 /// How long to wait before the first new try; each further one waits twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
-
-/// The outboxes of one checkpoint: by sink (its lasting name), those of all writers in their order.
-pub type Outboxes = BTreeMap<Arc<str>, Vec<HeldOutput>>;
+/// How many published checkpoints may wait to be committed; the next one waits with its publication.
+const MAX_WAITING: usize = 16;
 
 /// What must be done about one sink when a scenario starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +26,19 @@ pub enum AfterRestart {
     /// The outside has everything.
     Nothing,
     /// These checkpoints' outboxes are to be written, in this order.
-    Commit(Vec<CheckpointNumber>),
+    Commit(Vec<Number>),
     /// The outside has output of a checkpoint that is newer than the one the scenario starts from: starting would write it twice.
     Ahead {
         /// What the outside has.
-        outside: CheckpointNumber,
+        outside: Number,
     },
     /// The outside cannot tell whether it has these: writing them might double them, leaving them out might lose them.
-    CannotTell(Vec<CheckpointNumber>),
+    CannotTell(Vec<Number>),
 }
 
 /// Decides what one sink needs. `start` is the checkpoint that the scenario starts from; `held` are the checkpoints up to it that still hold an outbox for the sink.
-pub fn after_restart(witness: Witness, start: Option<CheckpointNumber>, held: &[CheckpointNumber]) -> AfterRestart {
-    let mut open: Vec<CheckpointNumber> = held.iter().copied().filter(|h| start.is_some_and(|s| *h <= s)).collect();
+pub fn after_restart(witness: Witness, start: Option<Number>, held: &[Number]) -> AfterRestart {
+    let mut open: Vec<Number> = held.iter().copied().filter(|h| start.is_some_and(|s| *h <= s)).collect();
     open.sort_unstable();
     match witness {
         Witness::Committed(outside) if start.is_none_or(|s| outside > s) => return AfterRestart::Ahead { outside },
@@ -69,21 +73,24 @@ impl Commits {
         Ok(Commits { sinks })
     }
 
-    /// Fences off older incarnations and brings the outside to the checkpoint that the scenario starts from. `held` are the outboxes up to it that were not known to be
-    /// committed.
+    /// Fences off older incarnations and brings the outside to the checkpoint that the scenario starts from.
     ///
     /// # Errors
     /// Where the outside cannot be reached, or where output would be lost or doubled.
-    pub fn recover(&mut self, start: Option<CheckpointNumber>, held: &BTreeMap<CheckpointNumber, Outboxes>) -> Result<(), EngineError> {
+    pub fn recover(&mut self, start: Option<&dyn Restored>) -> Result<(), EngineError> {
+        let held = start.map_or(Ok(Vec::new()), |s| s.outboxes()).map_err(|e| crate::checkpoints::not_restored("outboxes", e))?;
+        let start = start.map(|s| Number(s.number().0));
         for (lasting, (name, committer)) in &mut self.sinks {
             let failed = |error| EngineError::Connector { name: name.clone(), error };
             let witness = patiently(|| committer.recover()).map_err(failed)?;
-            let numbers: Vec<_> = held.iter().filter(|(_, o)| o.contains_key(lasting)).map(|(n, _)| *n).collect();
+            let ours: Vec<&SinkOutboxes> = held.iter().filter(|o| o.node == *lasting).collect();
+            let numbers: Vec<Number> = ours.iter().map(|o| Number(o.number.0)).collect();
             match after_restart(witness, start, &numbers) {
                 AfterRestart::Nothing => {}
                 AfterRestart::Commit(numbers) => {
                     for number in numbers {
-                        let outboxes = held.get(&number).and_then(|o| o.get(lasting)).map_or_else(Vec::new, |o| opened(o));
+                        let of_it = ours.iter().filter(|o| o.number.0 == number.0).flat_map(|o| &o.held);
+                        let outboxes: Vec<Outbox> = of_it.map(opened).collect();
                         patiently(|| committer.commit(number, &outboxes)).map_err(failed)?;
                     }
                 }
@@ -99,27 +106,22 @@ impl Commits {
         Ok(())
     }
 
-    /// Writes the outboxes of a checkpoint that has been published.
-    ///
-    /// # Errors
-    /// Where the outside goes on refusing.
-    pub fn commit(&mut self, number: CheckpointNumber, outboxes: &Outboxes) -> Result<(), EngineError> {
-        for (lasting, held) in outboxes {
-            let Some((name, committer)) = self.sinks.get_mut(lasting) else { continue };
-            let outboxes = opened(held);
-            patiently(|| committer.commit(number, &outboxes)).map_err(|error| EngineError::Connector { name: name.clone(), error })?;
-        }
-        Ok(())
+    /// Writes the outboxes of a checkpoint that has been published. Whoever asks has the right to: the permit.
+    fn commit(&mut self, outboxes: &SinkOutboxes, permit: &CommitPermit) -> Result<(), EngineError> {
+        let Some((name, committer)) = self.sinks.get_mut(&outboxes.node).filter(|_| permit.covers(outboxes.number)) else { return Ok(()) };
+        let held: Vec<Outbox> = outboxes.held.iter().map(opened).collect();
+        patiently(|| committer.commit(Number(outboxes.number.0), &held))
+            .map_err(|error| EngineError::Connector { name: name.clone(), error })
     }
 
-    /// Whether no sink holds anything back.
-    pub fn is_empty(&self) -> bool {
-        self.sinks.is_empty()
+    /// The sinks, by lasting name.
+    pub fn sinks(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.sinks.keys()
     }
 }
 
-fn opened(held: &[HeldOutput]) -> Vec<Outbox> {
-    held.iter().map(|h| Outbox { bytes: h.bytes.clone(), rows: h.rows, hash: h.hash }).collect()
+fn opened(held: &HeldOutput) -> Outbox {
+    Outbox { bytes: held.bytes.clone(), rows: held.rows, hash: held.hash }
 }
 
 /// Tries again where the operator or time may mend it; an error of the scenario's author stays one.
@@ -127,7 +129,7 @@ fn patiently<T>(mut attempt: impl FnMut() -> Result<T, ConnectorError>) -> Resul
     let mut wait = FIRST_RETRY;
     for _ in 1..MAX_COMMIT_TRIES {
         match attempt() {
-            Err(error) if error.who == runink_connector_api::WhoActs::Operator => thread::sleep(wait),
+            Err(error) if error.who == WhoActs::Operator => thread::sleep(wait),
             done => return done,
         }
         wait *= 2;
@@ -135,19 +137,156 @@ fn patiently<T>(mut attempt: impl FnMut() -> Result<T, ConnectorError>) -> Resul
     attempt()
 }
 
+/// Commits what is published, in order, on its own thread. Hears of checkpoints as [`Publications`].
+pub struct Committing {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Published>,
+    /// The thread has taken some that are not done yet.
+    busy: bool,
+    /// Nothing more will come.
+    closed: bool,
+    failed: Option<EngineError>,
+    /// Whom to stop when a commit fails.
+    scenario: Option<crate::scenario::Failing>,
+    /// Whom to tell what is outside.
+    captures: Option<Arc<dyn Captures>>,
+}
+
+impl Committing {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the machine has no thread left.
+    pub fn start(mut commits: Commits) -> Result<(Arc<Self>, JoinHandle<()>), EngineError> {
+        let committing = Arc::new(Committing { state: Mutex::new(State::default()), changed: Condvar::new() });
+        let shared = committing.clone();
+        let thread = thread::Builder::new().name("commits".into()).spawn(move || shared.run(&mut commits));
+        Ok((committing, thread.map_err(|e| EngineError::Start(e.to_string()))?))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // It is whole after every statement.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says who is to be told that output is outside: the store that published it.
+    pub fn tells(&self, captures: Arc<dyn Captures>) {
+        self.state().captures = Some(captures);
+    }
+
+    /// Says which scenario stops when a commit fails. One that has failed already stops it now.
+    pub fn stops(&self, handle: &ScenarioHandle) {
+        let mut state = self.state();
+        let failing = handle.failing();
+        if let Some(error) = state.failed.take() {
+            failing.fail(error);
+        }
+        state.scenario = Some(failing);
+    }
+
+    fn run(&self, commits: &mut Commits) {
+        loop {
+            let mut state = self.state();
+            while state.waiting.is_empty() && !state.closed {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.waiting.is_empty() {
+                return;
+            }
+            let taken = std::mem::take(&mut state.waiting);
+            state.busy = true;
+            let captures = state.captures.clone();
+            drop(state);
+            self.changed.notify_all();
+            for published in taken {
+                for outboxes in &published.outboxes {
+                    match commits.commit(outboxes, &published.permit) {
+                        Ok(()) => {
+                            if let Some(captures) = &captures {
+                                captures.committed(&outboxes.node, outboxes.number);
+                            }
+                        }
+                        Err(error) => {
+                            // Later output must not go out before this: the thread ends with it.
+                            self.fail(error);
+                            return;
+                        }
+                    }
+                }
+            }
+            self.state().busy = false;
+            self.changed.notify_all();
+        }
+    }
+
+    fn fail(&self, error: EngineError) {
+        let mut state = self.state();
+        (state.closed, state.busy) = (true, false);
+        state.waiting.clear();
+        match &state.scenario {
+            Some(scenario) => scenario.fail(error),
+            None => state.failed = Some(error),
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until everything that was published is outside, and lets nothing more come.
+    ///
+    /// # Errors
+    /// What went wrong, where no scenario was told.
+    pub fn finish(&self) -> Result<(), EngineError> {
+        let mut state = self.state();
+        while state.busy || !state.waiting.is_empty() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.closed = true;
+        let failed = state.failed.take();
+        drop(state);
+        self.changed.notify_all();
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl Publications for Committing {
+    fn published(&self, published: Published) {
+        if published.outboxes.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        while state.waiting.len() >= MAX_WAITING && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.closed {
+            state.waiting.push(published);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn fenced(&self, fenced: Fenced) {
+        self.fail(EngineError::Fenced(fenced));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn numbers(of: &[u64]) -> Vec<CheckpointNumber> {
-        of.iter().map(|n| CheckpointNumber(*n)).collect()
+    fn numbers(of: &[u64]) -> Vec<Number> {
+        of.iter().map(|n| Number(*n)).collect()
     }
 
     #[test]
     fn each_outbox_goes_out_once_whatever_the_crash_left() {
         let held = numbers(&[7, 5, 6, 8]);
-        let start = Some(CheckpointNumber(7));
-        let committed = |n| Witness::Committed(CheckpointNumber(n));
+        let start = Some(Number(7));
+        let committed = |n| Witness::Committed(Number(n));
         // The crash came before the commit, between two, after the last.
         assert_eq!(after_restart(committed(4), start, &held), AfterRestart::Commit(numbers(&[5, 6, 7])));
         assert_eq!(after_restart(committed(6), start, &held), AfterRestart::Commit(numbers(&[7])));
@@ -158,8 +297,8 @@ mod tests {
 
     #[test]
     fn what_would_double_or_lose_rows_is_refused() {
-        let start = Some(CheckpointNumber(7));
-        let outside = CheckpointNumber(8);
+        let start = Some(Number(7));
+        let outside = Number(8);
         assert_eq!(after_restart(Witness::Committed(outside), start, &[]), AfterRestart::Ahead { outside });
         assert_eq!(after_restart(Witness::Committed(outside), None, &[]), AfterRestart::Ahead { outside });
         assert_eq!(after_restart(Witness::Unknown, start, &numbers(&[7])), AfterRestart::CannotTell(numbers(&[7])));

@@ -63,6 +63,9 @@ pub enum EngineError {
         /// What the scenario would start from.
         start: Option<u64>,
     },
+    /// Another process has taken the scenario over.
+    #[error("ENG011: {0}")]
+    Fenced(#[from] runink_checkpoint::Fenced),
     /// The outside cannot tell whether it has a checkpoint's output.
     #[error(
         "ENG010: {name}: the outside cannot tell whether it has the output of checkpoint {checkpoint}: to write it might double rows, to leave it out might lose them"
@@ -87,7 +90,9 @@ impl EngineError {
         match self {
             EngineError::Connector { error, .. } => error.who,
             EngineError::Operator(OperatorError::Expectation { .. }) => WhoActs::User,
-            EngineError::Start(_) | EngineError::OutsideAhead { .. } | EngineError::OutsideUnknown { .. } => WhoActs::Operator,
+            EngineError::Start(_) | EngineError::OutsideAhead { .. } | EngineError::OutsideUnknown { .. } | EngineError::Fenced(_) => {
+                WhoActs::Operator
+            }
             EngineError::NotResumable { .. } | EngineError::NotInParts { .. } => WhoActs::User,
             _ => WhoActs::Bug,
         }
@@ -107,6 +112,7 @@ impl EngineError {
             EngineError::NotInParts { .. } => "ENG008",
             EngineError::OutsideAhead { .. } => "ENG009",
             EngineError::OutsideUnknown { .. } => "ENG010",
+            EngineError::Fenced(_) => "ENG011",
         }
     }
 
@@ -122,6 +128,7 @@ impl EngineError {
             EngineError::OutsideAhead { .. } => {
                 Some("bring back the state folder that wrote it, or start anew with a new state folder and a new output".into())
             }
+            EngineError::Fenced(_) => Some("let the newer process go on; stop this one for good".into()),
             EngineError::OutsideUnknown { .. } => {
                 Some("look at the end of the output; then start with a new state folder, or a new output, from where it ends".into())
             }

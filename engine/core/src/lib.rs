@@ -29,7 +29,7 @@ mod watermark;
 
 pub use checkpoints::Checkpointing;
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
-pub use commits::{AfterRestart, Commits, Outboxes, after_restart};
+pub use commits::{AfterRestart, Commits, Committing, after_restart};
 pub use error::EngineError;
 pub use group::{GroupConfig, WorkerGroup};
 pub use metrics::{MetricsSnapshot, SinkSnapshot, SourceSnapshot, StepSnapshot};

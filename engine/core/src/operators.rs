@@ -73,7 +73,7 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
                 // They come in any order: what they say must not depend on it.
                 reports.sort_by_key(Report::rank);
                 reports.iter().for_each(|r| state.report(r));
-                let moved = state.close();
+                let moved = state.close(Epoch(time));
                 for &(source, watermark) in &moved {
                     if let Some(counters) = shared.metrics.source(source) {
                         counters.watermark_us.fetch_max(watermark, Relaxed);

@@ -16,7 +16,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -351,6 +351,17 @@ impl Shared {
     }
 }
 
+/// Stops a scenario with an error from outside its dataflow, as long as it is there: the scenario holds the store, the store whoever commits.
+pub(crate) struct Failing(Weak<Shared>);
+
+impl Failing {
+    pub(crate) fn fail(&self, error: EngineError) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.fail(error);
+        }
+    }
+}
+
 /// Watches, stops and awaits one scenario. Dropping it stops the scenario at once.
 pub struct ScenarioHandle {
     id: u64,
@@ -361,6 +372,11 @@ pub struct ScenarioHandle {
 impl ScenarioHandle {
     pub(crate) fn new(id: u64, shared: Arc<Shared>, commands: CommandSender) -> Self {
         ScenarioHandle { id, shared, commands }
+    }
+
+    /// For whoever finds out later that it cannot go on.
+    pub(crate) fn failing(&self) -> Failing {
+        Failing(Arc::downgrade(&self.shared))
     }
 
     /// Its counters now.

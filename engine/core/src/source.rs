@@ -119,7 +119,7 @@ pub(crate) fn build<'scope>(
         if source.reader.is_none() {
             source.open = None;
         }
-        if let Some(first) = shared.gate.as_ref().and_then(|gate| gate.first_epoch()) {
+        if let Some(first) = shared.gate.as_ref().and_then(|gate| gate.first_epoch(shared.start_marks().epoch())) {
             source.open.iter_mut().for_each(|open| open.advance(first.0));
         }
         move |_| {

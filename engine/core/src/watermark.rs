@@ -3,7 +3,7 @@
 //! Every source reader reports, per epoch, the highest event time it saw of each partition, which partitions are idle (on evidence) or
 //! have ended, and the wall clock. Every worker hears all reports, so all compute the same watermarks for the same epochs.
 
-use runink_checkpoint::StateError;
+use runink_checkpoint::{Epoch, StateError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -79,11 +79,13 @@ struct PartitionState {
 pub(crate) struct Watermarks {
     sources: BTreeMap<usize, SourceState>,
     clock_us: i64,
+    /// The last epoch that had reports.
+    epoch: u64,
 }
 
 impl Watermarks {
     pub(crate) fn new() -> Self {
-        Watermarks { sources: BTreeMap::new(), clock_us: NOT_YET }
+        Watermarks { sources: BTreeMap::new(), clock_us: NOT_YET, epoch: 0 }
     }
 
     /// Adds a source before its first report.
@@ -115,9 +117,14 @@ impl Watermarks {
         self.sources.get(&source).map_or(NOT_YET, |s| s.watermark)
     }
 
+    /// The last epoch that had reports.
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch)
+    }
+
     /// What a checkpoint keeps: one fact for each source, and the clock. `start_us` is when epoch 1 began.
     pub(crate) fn facts(&self, start_us: i64) -> Vec<(String, Vec<u8>)> {
-        let clock = saved(&SavedClock { version: 1, clock_us: self.clock_us, start_us });
+        let clock = saved(&SavedClock { version: 1, clock_us: self.clock_us, start_us, epoch: self.epoch });
         let source = |s: &SourceState| (format!("source {}", s.name), saved(&s.save()));
         self.sources.values().map(source).chain([(CLOCK.to_owned(), clock)]).collect()
     }
@@ -132,7 +139,7 @@ impl Watermarks {
         for (name, bytes) in facts {
             if name == CLOCK {
                 let clock: SavedClock = serde_json::from_slice(bytes).map_err(|e| unreadable(name, e))?;
-                (self.clock_us, start_us) = (clock.clock_us, Some(clock.start_us));
+                (self.clock_us, self.epoch, start_us) = (clock.clock_us, clock.epoch, Some(clock.start_us));
             } else if let Some(source) = self.sources.values_mut().find(|s| name.strip_prefix("source ") == Some(&s.name)) {
                 source.restore(serde_json::from_slice(bytes).map_err(|e| unreadable(name, e))?);
             }
@@ -160,7 +167,8 @@ impl Watermarks {
     }
 
     /// The epoch's reports are in: its watermarks, for the sources whose watermark has moved.
-    pub(crate) fn close(&mut self) -> Vec<(usize, i64)> {
+    pub(crate) fn close(&mut self, epoch: Epoch) -> Vec<(usize, i64)> {
+        self.epoch = self.epoch.max(epoch.0);
         let clock = self.clock_us;
         self.sources.iter_mut().filter_map(|(&id, source)| source.advance(clock).then_some((id, source.watermark))).collect()
     }
@@ -179,6 +187,7 @@ struct SavedClock {
     version: u32,
     clock_us: i64,
     start_us: i64,
+    epoch: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -273,7 +282,7 @@ mod tests {
         for fact in facts {
             w.report(&Report { source: 0, reader: 0, fact: fact.clone() });
         }
-        w.close()
+        w.close(Epoch(1))
     }
 
     #[test]
