@@ -35,7 +35,7 @@
 //! metadata     = Key ":" text NL ;                                                (* one word with a capital: Owner, Purpose, Slo, … *)
 //!
 //! annotation   = "@" word [ "(" [ arg { "," arg } [ "," ] ] ")" ] { annotation } NL ;
-//! arg          = word "=" value ;
+//! arg          = word { "." word } "=" value ;
 //! value        = string | variable | "true" | "false" | [ "-" ] number | duration | bytes | word "@" count | bare
 //!              | "[" [ value { "," value } ] "]" | "(" [ value { "," value } ] ")" ;
 //! bare         = letters, digits, "_", "-" and "." without a gap ;                 (* anything else is quoted *)

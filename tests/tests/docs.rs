@@ -52,9 +52,12 @@ fn fits(expected: &str, text: &str) -> bool {
 
 fn run_page(name: &str) {
     let page = fs::read_to_string(root().join("docs").join(name)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    run_text(name, &page, tempfile::tempdir().unwrap());
+}
+
+fn run_text(name: &str, page: &str, folder: tempfile::TempDir) {
     copy(&root().join("docs/examples"), folder.path());
-    let blocks = blocks(&page);
+    let blocks = blocks(page);
     let mut commands = 0;
     for (i, block) in blocks.iter().enumerate() {
         if let Some(file) = block.info.split_whitespace().find_map(|w| w.strip_prefix("file=")) {
@@ -86,6 +89,50 @@ fn shell(folder: &Path, script: &str, place: &str) -> String {
 #[test]
 fn the_tutorial() {
     run_page("tutorial.md");
+}
+
+/// The page starts a broker on its usual port; here it gets another one.
+#[test]
+fn the_page_about_kafka() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(root().join("deploy"), folder.path().join("deploy")).unwrap();
+    let data = folder.path().join("kafka-data");
+    let keeper = Keeper::of(&data);
+    let page = fs::read_to_string(root().join("docs/kafka.md")).unwrap();
+    run_text("kafka.md", &page.replace("9092", &free_port().to_string()), folder);
+    assert!(!data.join("pid").exists(), "the page stops its broker");
+    drop(keeper);
+}
+
+/// Two ports in a row that nobody has.
+fn free_port() -> u16 {
+    use std::net::TcpListener;
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Stops the broker of a folder when this process is gone, however it ends: its standard input is closed then.
+struct Keeper(std::process::Child);
+
+impl Keeper {
+    fn of(data: &Path) -> Self {
+        let script = "read -r _ || true; [ ! -e \"$1/pid\" ] || \"$0\" \"$1\"";
+        let mut bash = Command::new("setsid");
+        bash.args(["bash", "-c", script]).arg(root().join("deploy/kafka/stop")).arg(data);
+        Keeper(bash.stdin(std::process::Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

@@ -132,7 +132,12 @@ pub enum Poll {
         /// partition; one that no reader has told of is idle when each reader has had such a time.
         caught_up: bool,
     },
-    /// The same evidence for one partition, while others may have rows: for readers of several partitions that are asked one by one. More may be
+    /// Nothing is at hand now, and nothing is known of the outside: what was shown of idleness before stands. Ask again after that time at the latest.
+    Waiting {
+        /// How long to wait at most.
+        retry_in: Duration,
+    },
+    /// The evidence of `caught_up` for one partition, while others may have rows: for readers of several partitions that are asked one by one. More may be
     /// there at once: ask again.
     CaughtUp {
         /// Which one.

@@ -47,7 +47,7 @@ fn read_share(source: &dyn Source, share: Share, batch_rows: usize, read: &mut R
                     assert!(read.rows.insert(key, row).is_none(), "two rows at {position}");
                 }
             }
-            Poll::Pending { .. } | Poll::CaughtUp { .. } => {}
+            Poll::Pending { .. } | Poll::Waiting { .. } | Poll::CaughtUp { .. } => {}
             Poll::Watermark { ordinal, .. } => {
                 assert!(ordinal >= last);
                 last = ordinal;

@@ -1,1 +1,43 @@
-//! Kafka: topics as streams and tables, and the sink that writes each result once.
+//! Apache Kafka: topics as sources and sinks.
+//!
+//! - Source: partitions by plan, positions in checkpoints, evidence of idleness; keys, headers, offsets and timestamps as columns.
+//! - Sink: at least once as epochs close, or exactly once by outboxes: rows go out in a short transaction when the checkpoint that holds them is published.
+//!
+//! librdkafka speaks the protocol; messages become columns in `runink-formats`. All of librdkafka's own threads end with the client they belong to.
+
+mod client;
+mod error;
+mod native;
+mod options;
+mod secret;
+mod sink;
+mod source;
+
+pub use native::NATIVE_ABOUT;
+
+use arrow::datatypes::SchemaRef;
+use runink_connector_api::{Connector, ConnectorError, ConnectorSpec, Sink, SinkConfig, Source, SourceConfig};
+use std::sync::Arc;
+
+/// The connectors of this crate.
+pub fn connectors() -> Vec<Arc<dyn Connector>> {
+    vec![Arc::new(KafkaConnector)]
+}
+
+/// `kafka`.
+struct KafkaConnector;
+
+impl Connector for KafkaConnector {
+    fn spec(&self) -> &'static ConnectorSpec {
+        &options::SPEC
+    }
+    fn discover(&self, config: &SourceConfig) -> Result<SchemaRef, ConnectorError> {
+        source::discover(config)
+    }
+    fn source(&self, config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorError> {
+        source::open(config)
+    }
+    fn sink(&self, config: SinkConfig) -> Result<Arc<dyn Sink>, ConnectorError> {
+        sink::open(config)
+    }
+}

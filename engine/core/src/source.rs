@@ -281,6 +281,10 @@ impl SourceLogic {
                     let idle = self.quiet.caught_up(partition, Instant::now());
                     idle.into_iter().for_each(|fact| self.report(fact));
                 }
+                Poll::Waiting { retry_in } => {
+                    self.ask_again_in(retry_in);
+                    return Ok(());
+                }
                 Poll::Pending { retry_in, caught_up } => {
                     if caught_up {
                         let idle = self.quiet.all_caught_up(Instant::now());
@@ -288,8 +292,7 @@ impl SourceLogic {
                     } else {
                         self.quiet.held_back();
                     }
-                    let retry = if self.by_clock() { retry_in.min(self.shared.spec.settings.epoch_tick) } else { retry_in };
-                    self.activator.activate_after(retry);
+                    self.ask_again_in(retry_in);
                     return Ok(());
                 }
                 Poll::End => return self.end(true),
@@ -297,6 +300,11 @@ impl SourceLogic {
         }
         self.activator.activate();
         Ok(())
+    }
+
+    fn ask_again_in(&self, retry_in: Duration) {
+        let retry = if self.by_clock() { retry_in.min(self.shared.spec.settings.epoch_tick) } else { retry_in };
+        self.activator.activate_after(retry);
     }
 
     fn by_clock(&self) -> bool {

@@ -106,6 +106,6 @@ impl MessageEncoder {
 
 fn several_columns(schema: &SchemaRef) -> ConnectorError {
     let names: Vec<_> = schema.fields().iter().map(|f| format!("`{}`", f.name())).collect();
-    ConnectorError::user("FMT021", format!("a raw message is one column, and these are to be written: {}", names.join(", ")))
+    ConnectorError::user("FMT022", format!("a raw message is one column, and these are to be written: {}", names.join(", ")))
         .hint("leave one column of type `bytes` or `string` with `select`, or write another format")
 }

@@ -22,7 +22,7 @@ impl RawMessages {
         let [field] = spec.schema.fields().as_ref() else {
             let names: Vec<_> = spec.schema.fields().iter().map(|f| format!("`{}`", f.name())).collect();
             let message = format!("raw messages are one column, and {} are to be read from them: {}", names.len(), names.join(", "));
-            return Err(ConnectorError::user("FMT020", message)
+            return Err(ConnectorError::user("FMT021", message)
                 .hint("give the contract one column of type `bytes` or `string` for the message, beside those that have other origins"));
         };
         let text = match field.data_type() {

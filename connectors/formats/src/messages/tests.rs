@@ -76,5 +76,5 @@ fn raw_messages_are_their_bytes() {
     assert_eq!(rows, [(0, r#"{"text":"one"}"#.into()), (1, r#"{"text":""}"#.into()), (3, r#"{"text":"two\nlines"}"#.into())]);
     assert_eq!(rejects, [(2, "not UTF-8 from byte 1 on".into(), b"\xff".to_vec())]);
     let error = message_decoder(&MessageFormat::Raw, &self::spec()).map(|_| ()).unwrap_err();
-    assert_eq!(error.code, "FMT020");
+    assert_eq!(error.code, "FMT021");
 }

@@ -24,13 +24,18 @@ fn table(side: &str, options: Option<&[OptionSpec]>) -> String {
         Some([]) => format!("As a {side}, without options of its own.\n"),
         Some(options) => {
             let mut text = format!("As a {side}:\n\n{}|---|---|---|---|\n", row(&["option", "takes", "default", "meaning"]));
-            for option in options {
+            let (native, own): (Vec<_>, Vec<_>) = options.iter().partition(|o| o.about == runink_kafka::NATIVE_ABOUT);
+            for option in own {
                 let default = match option.default {
                     Some(default) => format!("`{default}`"),
                     None if option.required => "required".into(),
                     None => String::new(),
                 };
                 text += &row(&[&format!("`{}`", option.name), &takes(option.kind), &default, option.about]);
+            }
+            if !native.is_empty() {
+                let names: Vec<_> = native.iter().map(|o| format!("`{}`", o.name)).collect();
+                write!(text, "\nOptions of librdkafka, handed on as they are: {}.\n", names.join(", ")).unwrap();
             }
             text
         }
@@ -39,7 +44,7 @@ fn table(side: &str, options: Option<&[OptionSpec]>) -> String {
 
 #[test]
 fn the_page_lists_every_option_of_every_connector() {
-    let registry = Registry::new(runink_files::connectors().into_iter().chain(runink_generators::connectors()));
+    let registry = Registry::new(runink_files::connectors().into_iter().chain(runink_generators::connectors()).chain(runink_kafka::connectors()));
     let mut page = Page::open("connectors.md");
     let mut overview = format!("{}|---|---|---|---|\n", row(&["`type=`", "source", "sink", "what it does"]));
     for spec in registry.specs() {

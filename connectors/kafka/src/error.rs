@@ -1,0 +1,137 @@
+//! The errors of Kafka: one place for their codes, so that none is used for two things.
+
+use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
+use runink_connector_api::{ConnectorError, WhoActs};
+use std::fmt::Display;
+
+/// Options that do not go together, or a value that means nothing.
+pub(crate) fn options(message: impl Into<String>, hint: impl Into<String>) -> ConnectorError {
+    ConnectorError::user("KAF001", message).hint(hint)
+}
+
+/// There is no such topic.
+pub(crate) fn no_topic(topic: &str, hint: &str) -> ConnectorError {
+    ConnectorError::user("KAF002", format!("there is no topic `{topic}`")).hint(hint)
+}
+
+/// Nobody answers.
+pub(crate) fn unreachable(brokers: &str, cause: KafkaError) -> ConnectorError {
+    ConnectorError::operator("KAF003", format!("no broker answers at `{brokers}`: {cause}"))
+        .hint("see whether the brokers run and can be reached from here, and whether `security.protocol` is the one that they speak")
+        .caused_by(cause)
+}
+
+/// The brokers know who asks, and refuse; or do not know who asks.
+fn refused(what: impl Display, cause: KafkaError) -> ConnectorError {
+    ConnectorError::operator("KAF004", format!("{what}: {cause}"))
+        .hint("give the user of `sasl.username` (or of the certificate) the right to do that, or correct its secrets")
+        .caused_by(cause)
+}
+
+/// A value that librdkafka does not take. Values are not shown: they may be secrets.
+pub(crate) fn native_option(name: &str, why: &str) -> ConnectorError {
+    ConnectorError::user("KAF005", format!("librdkafka refuses the value of `{name}`: {why}"))
+        .hint("its documentation (CONFIGURATION.md) lists what each option takes")
+}
+
+/// A secret that is not there, or is no secret.
+pub(crate) fn secret(message: String, hint: String) -> ConnectorError {
+    ConnectorError::user("KAF006", message).hint(hint)
+}
+
+/// A column that is filled from beside the message does not fit.
+pub(crate) fn column(message: String, hint: impl Into<String>) -> ConnectorError {
+    ConnectorError::user("KAF007", message).hint(hint)
+}
+
+/// The topic does not have what comes next.
+pub(crate) fn position_gone(topic: &str, partition: i32, next: i64, low: i64, high: i64) -> ConnectorError {
+    let has = if low == high { format!("is empty and would go on at {high}") } else { format!("has offsets {low} to {}", high - 1) };
+    ConnectorError::operator("KAF008", format!("partition {partition} of `{topic}` is to be read on from offset {next}, but {has}"))
+        .hint("the rows between are lost (retention), or the topic was made anew; start without the state, or from a place that is there")
+}
+
+/// Reading fails.
+pub(crate) fn reading(topic: &str, cause: KafkaError) -> ConnectorError {
+    if is_refusal(&cause) {
+        return refused(format!("reading `{topic}` is refused"), cause);
+    }
+    ConnectorError::operator("KAF009", format!("cannot read `{topic}`: {cause}"))
+        .hint("see the brokers' logs; the scenario can be started again where it stopped")
+        .caused_by(cause)
+}
+
+/// Nothing to infer columns from.
+pub(crate) fn no_sample(topic: &str, why: &str) -> ConnectorError {
+    ConnectorError::user("KAF010", format!("cannot find the columns of `{topic}`: {why}"))
+        .hint("say what it holds: write a contract and name it with `contract=`")
+}
+
+/// Rows do not go out.
+pub(crate) fn writing(topic: &str, cause: KafkaError) -> ConnectorError {
+    if is_refusal(&cause) {
+        return refused(format!("writing `{topic}` is refused"), cause);
+    }
+    if cause.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+        return ConnectorError::user("KAF022", format!("a row is longer than a message of `{topic}` may be"))
+            .hint("raise `message.max.bytes` here and `max.message.bytes` of the topic, or write fewer columns")
+            .caused_by(cause);
+    }
+    ConnectorError::operator("KAF020", format!("cannot write `{topic}`: {cause}"))
+        .hint("see whether the brokers run and have room; the scenario can be started again where it stopped")
+        .caused_by(cause)
+}
+
+/// A topic cannot be made.
+pub(crate) fn creating(topic: &str, cause: KafkaError) -> ConnectorError {
+    if is_refusal(&cause) {
+        return refused(format!("making `{topic}` is refused"), cause);
+    }
+    ConnectorError::user("KAF021", format!("cannot make the topic `{topic}`: {cause}"))
+        .hint("correct `partitions`, `replication` or `topic_config`, or make the topic by hand")
+        .caused_by(cause)
+}
+
+/// What can only be a mistake in this crate.
+pub(crate) fn bug(message: impl Into<String>) -> ConnectorError {
+    ConnectorError::bug("KAF090", message)
+}
+
+/// A thread cannot be started.
+pub(crate) fn no_thread(cause: std::io::Error) -> ConnectorError {
+    ConnectorError::operator("KAF011", format!("the system gives no thread to read Kafka with: {cause}"))
+        .hint("raise the limit of threads for this process")
+        .caused_by(cause)
+}
+
+/// An error of a question to the brokers about a topic.
+pub(crate) fn asking(topic: &str, brokers: &str, cause: KafkaError) -> ConnectorError {
+    if is_refusal(&cause) {
+        return refused(format!("asking about `{topic}` is refused"), cause);
+    }
+    unreachable(brokers, cause)
+}
+
+/// Whether the brokers refuse because of who asks.
+pub(crate) fn is_refusal(cause: &KafkaError) -> bool {
+    use RDKafkaErrorCode::*;
+    matches!(
+        cause.rdkafka_error_code(),
+        Some(
+            Authentication
+                | TopicAuthorizationFailed
+                | GroupAuthorizationFailed
+                | ClusterAuthorizationFailed
+                | TransactionalIdAuthorizationFailed
+                | SaslAuthenticationFailed
+        )
+    )
+}
+
+/// An error of formats, with the topic that it happened to.
+pub(crate) fn named(topic: &str, mut error: ConnectorError) -> ConnectorError {
+    if error.who != WhoActs::Bug {
+        error.message = format!("`{topic}`: {}", error.message);
+    }
+    error
+}

@@ -1,0 +1,176 @@
+//! What sources and sinks accept, and what it says.
+
+use crate::{error, native};
+use runink_connector_api::{ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Options};
+use runink_formats::{CsvFormat, Header, MessageFormat, MessageOutput};
+use std::sync::LazyLock;
+
+const fn option(name: &'static str, kind: OptionKind, about: &'static str) -> OptionSpec {
+    OptionSpec { name, kind, required: false, default: None, about }
+}
+
+const fn by_default(name: &'static str, kind: OptionKind, default: &'static str, about: &'static str) -> OptionSpec {
+    OptionSpec { name, kind, required: false, default: Some(default), about }
+}
+
+const fn required(name: &'static str, about: &'static str) -> OptionSpec {
+    OptionSpec { name, kind: OptionKind::Text, required: true, default: None, about }
+}
+
+const FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "raw"]);
+
+fn both() -> [OptionSpec; 5] {
+    [
+        required("brokers", "Where the brokers are: `host:port`, several with commas between them."),
+        required("topic", "The topic."),
+        by_default("format", FORMATS, "json", "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column."),
+        option("delimiter", OptionKind::Text, "CSV: the character between cells, or `tab`; a comma unless given."),
+        option("null", OptionKind::Text, "CSV: the unquoted text of a null; the empty text unless given."),
+    ]
+}
+
+fn handed_on(names: &[&'static [&'static str]]) -> impl Iterator<Item = OptionSpec> {
+    let mut names: Vec<_> = names.concat();
+    names.sort_unstable();
+    names.into_iter().map(|name| option(name, OptionKind::Text, native::NATIVE_ABOUT))
+}
+
+static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+    let mut specs: Vec<_> = both().into();
+    specs.extend([
+        by_default(
+            "start",
+            OptionKind::Text,
+            "earliest",
+            "Where to begin without a checkpoint: `earliest`, `latest`, a time (RFC 3339), or offsets (`0:120,1:80`; other partitions from their start).",
+        ),
+        option("until", OptionKind::OneOf(&["latest"]), "`latest`: ends where the topic ended when the scenario started; never ends unless given."),
+        by_default(
+            "isolation",
+            OptionKind::OneOf(&["read-committed", "read-uncommitted"]),
+            "read-committed",
+            "Whether messages of transactions are read before they are committed.",
+        ),
+        by_default("discover_every", OptionKind::Duration, "10s", "How often new partitions of the topic are looked for."),
+        option("key_column", OptionKind::Text, "The column that takes the message's key (text or bytes)."),
+        option("partition_column", OptionKind::Text, "The column that takes the partition's number."),
+        option("offset_column", OptionKind::Text, "The column that takes the message's offset."),
+        option("timestamp_column", OptionKind::Text, "The column that takes the message's timestamp."),
+        option("headers", OptionKind::Columns, "Columns that take the message's headers of the same names (text or bytes)."),
+        option("headers_column", OptionKind::Text, "The column that takes all headers, as a JSON object."),
+        option("oauth_token", OptionKind::Text, "The token for `sasl.mechanism=OAUTHBEARER`, as `${secret.NAME}`."),
+    ]);
+    specs.extend(handed_on(&[native::BOTH, native::CONSUMER]));
+    specs
+});
+
+static SINK: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+    let mut specs: Vec<_> = both().into();
+    specs.extend([
+        by_default(
+            "key_format",
+            OptionKind::OneOf(&["text", "json"]),
+            "text",
+            "How the columns of `key` become the message's key: the text of the only one, or a JSON object.",
+        ),
+        by_default(
+            "changes",
+            OptionKind::OneOf(&["upsert", "retract"]),
+            "upsert",
+            "How a changelog is written: per key the newest row, or a message without a value where the key is gone; or every change with `_diff`.",
+        ),
+        option("headers", OptionKind::Columns, "Columns that become headers of the same names, in place of columns."),
+        option("timestamp_column", OptionKind::Text, "The column that becomes the message's timestamp, in place of a column."),
+        option("partition_column", OptionKind::Text, "The column that says which partition a row goes to, in place of a column; by the key unless given."),
+        option("partitions", OptionKind::Count, "Makes the topic where it is missing, with so many partitions."),
+        option("replication", OptionKind::Count, "How many copies a topic that is made has; the brokers' default unless given."),
+        option("topic_config", OptionKind::Text, "Configuration of a topic that is made: `cleanup.policy=compact,retention.ms=86400000`."),
+        by_default("marker_topic", OptionKind::Text, "runink-markers", "Exactly once: the compacted topic that remembers what was committed."),
+        option("oauth_token", OptionKind::Text, "The token for `sasl.mechanism=OAUTHBEARER`, as `${secret.NAME}`."),
+    ]);
+    specs.extend(handed_on(&[native::BOTH, native::PRODUCER]));
+    specs
+});
+
+/// `kafka`.
+pub(crate) static SPEC: LazyLock<ConnectorSpec> = LazyLock::new(|| ConnectorSpec {
+    name: "kafka",
+    about: "Reads and writes topics of Apache Kafka.",
+    source: Some(&SOURCE),
+    sink: Some(&SINK),
+    bounded: |options| options.text("until").is_some(),
+    sink_takes_retractions: true,
+    delivery: |options| match options.text("delivery") {
+        Some("at-least-once") => Delivery::AtLeastOnce,
+        _ => Delivery::ExactlyOnce,
+    },
+    fixed_schema: |_| None,
+    fixed_time: |_| None,
+});
+
+/// The format that a source's options name.
+pub(crate) fn message_format(options: &Options) -> Result<MessageFormat, ConnectorError> {
+    Ok(match output_format(options)? {
+        MessageOutput::Json => MessageFormat::Json,
+        MessageOutput::Csv(csv) => MessageFormat::Csv(csv),
+        MessageOutput::Raw => MessageFormat::Raw,
+    })
+}
+
+/// The format that a sink's options name.
+pub(crate) fn output_format(options: &Options) -> Result<MessageOutput, ConnectorError> {
+    let format = options.text("format").unwrap_or("json");
+    if format != "csv"
+        && let Some(given) = ["delimiter", "null"].into_iter().find(|name| options.get(name).is_some())
+    {
+        return Err(error::options(format!("`{given}` is an option of CSV, and the format is `{format}`"), format!("leave `{given}` out")));
+    }
+    match format {
+        "json" => Ok(MessageOutput::Json),
+        "csv" => csv(options).map(MessageOutput::Csv),
+        "raw" => Ok(MessageOutput::Raw),
+        other => Err(error::options(format!("there is no format `{other}`"), "write `json`, `csv` or `raw`")),
+    }
+}
+
+fn csv(options: &Options) -> Result<CsvFormat, ConnectorError> {
+    let mut csv = CsvFormat { header: Header::Absent, ..CsvFormat::default() };
+    if let Some(null) = options.text("null") {
+        csv.null = null.to_owned();
+    }
+    csv.delimiter = match options.text("delimiter") {
+        None => csv.delimiter,
+        Some("tab" | "\\t") => b'\t',
+        Some(text) => match *text.as_bytes() {
+            [byte] if byte.is_ascii() && byte != csv.quote && !matches!(byte, b'\n' | b'\r') => byte,
+            _ => {
+                return Err(error::options(
+                    format!("`delimiter` is `{text}`: it must be one ASCII character, neither a quote nor a line's end"),
+                    "write for example `delimiter=\";\"` or `delimiter=tab`",
+                ));
+            }
+        },
+    };
+    Ok(csv)
+}
+
+/// The topic, checked.
+pub(crate) fn topic(options: &Options) -> Result<&str, ConnectorError> {
+    let topic = options.text("topic").unwrap_or_default();
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if topic.is_empty() || topic.len() > 249 || topic == "." || topic == ".." || !topic.chars().all(legal) {
+        return Err(error::options(
+            format!("`{topic}` cannot be a topic's name"),
+            "names have 1 to 249 letters, digits, `.`, `_` and `-`",
+        ));
+    }
+    Ok(topic)
+}
+
+/// What is handed on must say something.
+pub(crate) fn brokers_given(options: &Options) -> Result<(), ConnectorError> {
+    if crate::client::brokers(options).trim().is_empty() {
+        return Err(error::options("`brokers` is empty", "write `brokers=\"host:9092\"`"));
+    }
+    Ok(())
+}

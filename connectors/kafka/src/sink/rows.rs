@@ -1,0 +1,181 @@
+//! Rows to messages: value, key, headers, timestamp and partition of each.
+
+use super::frames::{Frame, Frames};
+use crate::{error, options};
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Int64Array},
+    compute::cast,
+    datatypes::{DataType, Field, Int32Type, SchemaRef, TimeUnit, TimestampMillisecondType},
+    record_batch::RecordBatch,
+};
+use runink_connector_api::{ConnectorError, SinkConfig};
+use runink_formats::{CellText, EncodeError, MessageEncoder, MessageOutput, Messages};
+use std::sync::Arc;
+
+/// How a row's key is written.
+enum Key {
+    None,
+    /// The text of one column.
+    Text(usize, Arc<Field>),
+    /// A JSON object of some columns.
+    Json(Vec<usize>, Box<MessageEncoder>),
+}
+
+/// Writes rows of one schema.
+pub(crate) struct RowWriter {
+    topic: String,
+    /// The columns of the value.
+    value: Vec<usize>,
+    encoder: MessageEncoder,
+    key: Key,
+    headers: Vec<(String, usize)>,
+    timestamp: Option<usize>,
+    partition: Option<usize>,
+    values: Messages,
+    keys: Messages,
+}
+
+/// Whether every change is written, with its multiplicity.
+fn writes_changes(config: &SinkConfig) -> bool {
+    config.changelog && config.options.text("changes") == Some("retract")
+}
+
+/// Whether only the newest row of each key is written.
+pub(crate) fn upserts(config: &SinkConfig) -> bool {
+    config.changelog && !writes_changes(config)
+}
+
+impl RowWriter {
+    pub(crate) fn new(config: &SinkConfig) -> Result<Self, ConnectorError> {
+        let topic = options::topic(&config.options)?.to_owned();
+        let schema = &config.schema;
+        let find = |option: &str, name: &str| {
+            schema.index_of(name).map_err(|_| {
+                let has = schema.fields().iter().map(|f| format!("`{}`", f.name())).collect::<Vec<_>>().join(", ");
+                error::column(format!("`{option}` names `{name}`, which is no column"), format!("the columns are {has}"))
+            })
+        };
+        let one = |option: &str| config.options.text(option).map(|name| find(option, name)).transpose();
+        let (timestamp, partition) = (one("timestamp_column")?, one("partition_column")?);
+        let fits = |at: Option<usize>, option: &str, fits: fn(&DataType) -> bool, what: &str| match at.map(|at| schema.field(at)) {
+            Some(field) if !fits(field.data_type()) => {
+                Err(error::column(format!("`{option}` names `{}`, which is {}", field.name(), field.data_type()), format!("it must be {what}")))
+            }
+            _ => Ok(()),
+        };
+        fits(timestamp, "timestamp_column", |t| matches!(t, DataType::Timestamp(..)), "a timestamp")?;
+        fits(partition, "partition_column", DataType::is_integer, "a whole number")?;
+        let headers = config.options.columns("headers").iter().map(|name| Ok((name.clone(), find("headers", name)?)));
+        let headers = headers.collect::<Result<Vec<_>, ConnectorError>>()?;
+        let beside: Vec<usize> = headers.iter().map(|(_, at)| *at).chain(timestamp).chain(partition).collect();
+        let value: Vec<usize> = (0..schema.fields().len()).filter(|at| !beside.contains(at)).collect();
+        let project = |columns: &[usize]| schema.project(columns).map(Arc::new).map_err(|e| error::bug(format!("columns: {e}")));
+        let failed = |e| failed(&topic, e);
+        let encoder = MessageEncoder::new(&options::output_format(&config.options)?, &project(&value)?, writes_changes(config)).map_err(failed)?;
+        let columns = config.key.iter().map(|name| find("key", name)).collect::<Result<Vec<_>, _>>()?;
+        let key = match (columns.as_slice(), config.options.text("key_format")) {
+            ([], _) if upserts(config) => {
+                return Err(error::options(
+                    "a changelog without a key cannot be written as the newest row of each key",
+                    "name the key with `key=`, or write every change with `changes=retract`",
+                ));
+            }
+            ([], _) => Key::None,
+            (_, Some("json")) => {
+                Key::Json(columns.clone(), Box::new(MessageEncoder::new(&MessageOutput::Json, &project(&columns)?, false).map_err(failed)?))
+            }
+            ([one], _) => {
+                let field = Arc::new(schema.field(*one).clone());
+                CellText::new(&field, arrow::array::new_empty_array(field.data_type()).as_ref()).map_err(|e| error::named(&topic, e))?;
+                Key::Text(*one, field)
+            }
+            _ => return Err(error::options("a key of several columns has no plain text", "add `key_format=json`")),
+        };
+        Ok(RowWriter {
+            topic,
+            value,
+            encoder,
+            key,
+            headers,
+            timestamp,
+            partition,
+            values: Messages::default(),
+            keys: Messages::default(),
+        })
+    }
+
+    /// Adds the rows' messages.
+    pub(crate) fn write(&mut self, batch: &RecordBatch, diffs: Option<&Int64Array>, out: &mut Frames) -> Result<(), ConnectorError> {
+        let internal = |e| error::bug(format!("columns: {e}"));
+        self.values.clear();
+        let value = batch.project(&self.value).map_err(internal)?;
+        self.encoder.encode(&value, diffs, &mut self.values).map_err(|e| failed(&self.topic, e))?;
+        self.keys.clear();
+        if let Key::Json(columns, encoder) = &mut self.key {
+            let key = batch.project(columns).map_err(internal)?;
+            encoder.encode(&key, None, &mut self.keys).map_err(|e| failed(&self.topic, e))?;
+        }
+        let named = |e| error::named(&self.topic, e);
+        let key_text = match &self.key {
+            Key::Text(at, field) => Some(CellText::new(field, batch.column(*at).as_ref()).map_err(named)?),
+            _ => None,
+        };
+        let schema = batch.schema_ref();
+        let headers = self.headers.iter().map(|(name, at)| {
+            Ok((name.as_str(), CellText::new(schema.field(*at), batch.column(*at).as_ref()).map_err(named)?))
+        });
+        let headers = headers.collect::<Result<Vec<_>, ConnectorError>>()?;
+        let to = |at: Option<usize>, wanted: DataType| at.map(|at| cast(batch.column(at), &wanted)).transpose().map_err(internal);
+        let timestamps: Option<ArrayRef> = to(self.timestamp, DataType::Timestamp(TimeUnit::Millisecond, None))?;
+        let partitions: Option<ArrayRef> = to(self.partition, DataType::Int32)?;
+        let mut text = Vec::new();
+        let mut ends = Vec::new();
+        for row in 0..batch.num_rows() {
+            text.clear();
+            ends.clear();
+            let has_key = match &key_text {
+                Some(cells) => cells.write(row, &mut text),
+                None => matches!(self.key, Key::Json(..)),
+            };
+            let key_end = text.len();
+            for (_, cells) in &headers {
+                let there = cells.write(row, &mut text);
+                ends.push((there, text.len()));
+            }
+            let mut from = key_end;
+            let mut values = Vec::with_capacity(headers.len());
+            for ((name, _), (there, end)) in headers.iter().zip(&ends) {
+                values.push((*name, there.then_some(&text[from..*end])));
+                from = *end;
+            }
+            let key = if key_text.is_some() { &text[..key_end] } else { self.keys.get(row) };
+            out.push(&Frame {
+                partition: partitions.as_ref().filter(|p| p.is_valid(row)).map(|p| p.as_primitive::<Int32Type>().value(row)),
+                timestamp_ms: timestamps
+                    .as_ref()
+                    .filter(|t| t.is_valid(row))
+                    .map(|t| t.as_primitive::<TimestampMillisecondType>().value(row)),
+                key: has_key.then_some(key),
+                value: Some(self.values.get(row)),
+                headers: values,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A row that has no form.
+fn failed(topic: &str, cause: EncodeError) -> ConnectorError {
+    match cause {
+        EncodeError::Io(cause) => error::bug(format!("memory refused bytes: {cause}")),
+        EncodeError::Format(cause) => error::named(topic, cause),
+    }
+}
+
+/// The schema must have something to write.
+pub(crate) fn check_columns(schema: &SchemaRef) -> Result<(), ConnectorError> {
+    if schema.fields().is_empty() {
+        return Err(error::options("there is no column to write", "give the sink rows with columns"));
+    }
+    Ok(())
+}

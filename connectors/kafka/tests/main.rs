@@ -1,0 +1,7 @@
+//! The connector against a real broker, which the tests start themselves.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod sink;
+mod source;
+mod support;

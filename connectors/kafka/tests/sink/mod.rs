@@ -1,0 +1,127 @@
+//! The sink, at least once: what stands in the topic afterwards, seen by an independent client.
+
+use crate::support::*;
+use arrow::{
+    array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray},
+    datatypes::Schema,
+    record_batch::RecordBatch,
+};
+use runink_connector_api::{OptionValue, SinkConfig};
+use std::sync::Arc;
+
+fn batch(rows: &[(i64, &str)]) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(rows.iter().map(|(id, _)| *id).collect::<Int64Array>());
+    let names: ArrayRef = Arc::new(rows.iter().map(|(_, name)| Some(*name)).collect::<StringArray>());
+    RecordBatch::try_from_iter([("id", ids), ("name", names)]).unwrap()
+}
+
+fn config(topic: &str, given: &[(&str, OptionValue)]) -> SinkConfig {
+    sink_config(topic, given, &batch(&[]).schema())
+}
+
+/// Writes batches with their multiplicities, a flush behind each.
+fn write(config: SinkConfig, batches: &[(RecordBatch, Option<Vec<i64>>)]) {
+    let sink = connector().sink(config).unwrap();
+    let mut writer = sink.writer(ALONE).unwrap();
+    for (batch, diffs) in batches {
+        writer.write(batch, diffs.clone().map(Int64Array::from).as_ref()).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn rows_are_messages() {
+    let topic = topic("rows", 1);
+    write(config(&topic, &[]), &[(batch(&[(1, "one"), (2, "a\nb")]), None), (batch(&[(3, "three")]), None)]);
+    assert_eq!(
+        kcat(&topic, "%o %K %s"),
+        [r#"0 -1 {"id":1,"name":"one"}"#, r#"1 -1 {"id":2,"name":"a\nb"}"#, r#"2 -1 {"id":3,"name":"three"}"#]
+    );
+}
+
+#[test]
+fn a_missing_topic_is_made_as_told() {
+    let topic = unique("made");
+    let error = error_of(connector().sink(config(&topic, &[])));
+    assert_eq!(error.code, "KAF002");
+    let given = [("partitions", OptionValue::Count(3)), ("topic_config", text("cleanup.policy=compact, retention.ms=1000"))];
+    let with_key = || SinkConfig { key: vec!["id".into()], ..config(&topic, &given) };
+    write(with_key(), &[(batch(&[(1, "one"), (2, "two"), (1, "uno")]), None)]);
+    let seen = kcat(&topic, "%k %p %s");
+    assert_eq!(seen.len(), 3);
+    let partitions: Vec<_> = seen.iter().filter(|l| l.starts_with("1 ")).map(|l| l.split(' ').nth(1).unwrap()).collect();
+    assert_eq!((partitions.len(), partitions[0]), (2, partitions[1]), "a key stays in its partition");
+    // What there is already is taken as it is.
+    write(with_key(), &[(batch(&[(9, "nine")]), None)]);
+    let bad = [("partitions", OptionValue::Count(1)), ("topic_config", text("no.such.thing=1"))];
+    assert_eq!(error_of(connector().sink(config(&unique("bad"), &bad))).code, "KAF021");
+}
+
+#[test]
+fn keys_headers_times_and_partitions_come_from_columns() {
+    let topic = topic("parts", 3);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", Arc::new(Int64Array::from(vec![1, 2]))),
+        ("at", Arc::new(TimestampMillisecondArray::from(vec![1_000, 2_000]))),
+        ("part", Arc::new(Int32Array::from(vec![2, 1]))),
+        ("trace", Arc::new(StringArray::from(vec![Some("t-1"), None]))),
+    ];
+    let rows = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap();
+    let given = [
+        ("headers", OptionValue::Columns(vec!["trace".into()])),
+        ("timestamp_column", text("at")),
+        ("partition_column", text("part")),
+        ("key_format", text("json")),
+    ];
+    let config = SinkConfig { key: vec!["id".into(), "trace".into()], ..sink_config(&topic, &given, &rows.schema()) };
+    write(config, &[(rows, None)]);
+    assert_eq!(
+        sorted(kcat(&topic, "%p %T %k %h %s")),
+        [r#"1 2000 {"id":2,"trace":null} trace=NULL {"id":2}"#, r#"2 1000 {"id":1,"trace":"t-1"} trace=t-1 {"id":1}"#]
+    );
+}
+
+#[test]
+fn a_changelog_is_the_newest_row_of_each_key() {
+    let topic = topic("changes", 1);
+    let changelog = |given: &[(&str, OptionValue)]| SinkConfig { key: vec!["id".into()], changelog: true, ..config(&topic, given) };
+    let epochs = [
+        (batch(&[(1, "a"), (2, "b")]), Some(vec![1, 1])),
+        (batch(&[(1, "c"), (1, "a"), (2, "b")]), Some(vec![1, -1, -1])),
+    ];
+    write(changelog(&[]), &epochs);
+    assert_eq!(
+        kcat(&topic, "%k %S %s"),
+        [r#"1 19 {"id":1,"name":"a"}"#, r#"2 19 {"id":2,"name":"b"}"#, r#"1 19 {"id":1,"name":"c"}"#, "2 -1 "]
+    );
+    let all = crate::support::topic("retract", 1);
+    let config = SinkConfig { options: options(&all, &[("changes", text("retract"))]), ..changelog(&[]) };
+    write(config, &epochs[1..]);
+    assert_eq!(
+        kcat(&all, "%s"),
+        [r#"{"id":1,"name":"c","_diff":1}"#, r#"{"id":1,"name":"a","_diff":-1}"#, r#"{"id":2,"name":"b","_diff":-1}"#]
+    );
+    let without = SinkConfig { key: Vec::new(), ..changelog(&[]) };
+    assert_eq!(error_of(connector().sink(without)).code, "KAF001");
+}
+
+#[test]
+fn many_rows_pass_a_small_queue() {
+    let topic = topic("many", 4);
+    let rows: Vec<(i64, &str)> = (0..20_000).map(|i| (i, "row")).collect();
+    let given = [("queue.buffering.max.messages", text("1000")), ("compression.type", text("zstd"))];
+    let config = SinkConfig { checkpoints: true, ..config(&topic, &[&given[..], &[("delivery", text("at-least-once"))]].concat()) };
+    let sink = connector().sink(config).unwrap();
+    let mut writer = sink.writer(ALONE).unwrap();
+    writer.write(&batch(&rows), None).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(kcat(&topic, "%s").len(), 20_000, "with checkpoints, a flush ends when the brokers have everything");
+    drop(writer);
+}
+
+#[test]
+fn nothing_to_write_is_an_error() {
+    let empty = Arc::new(Schema::empty());
+    assert_eq!(error_of(connector().sink(sink_config(&topic("none", 1), &[], &empty))).code, "KAF001");
+}
