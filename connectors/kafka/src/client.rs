@@ -7,8 +7,8 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::KafkaError,
-    producer::{DeliveryResult, ProducerContext},
     message::Message,
+    producer::{DeliveryResult, ProducerContext},
     types::RDKafkaErrorCode,
 };
 use runink_connector_api::{ConnectorError, OptionValue, Options};

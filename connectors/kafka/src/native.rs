@@ -5,12 +5,7 @@
 pub const NATIVE_ABOUT: &str = "An option of librdkafka, handed on as it is.";
 
 /// Those whose value is a secret: given by name only.
-pub(crate) const SECRETS: &[&str] = &[
-    "sasl.password",
-    "ssl.key.password",
-    "ssl.key.pem",
-    "ssl.keystore.password",
-];
+pub(crate) const SECRETS: &[&str] = &["sasl.password", "ssl.key.password", "ssl.key.pem", "ssl.keystore.password"];
 
 /// For every client.
 pub(crate) const BOTH: &[&str] = &[

@@ -23,7 +23,12 @@ fn both() -> [OptionSpec; 5] {
     [
         required("brokers", "Where the brokers are: `host:port`, several with commas between them."),
         required("topic", "The topic."),
-        by_default("format", FORMATS, "json", "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column."),
+        by_default(
+            "format",
+            FORMATS,
+            "json",
+            "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column.",
+        ),
         option("delimiter", OptionKind::Text, "CSV: the character between cells, or `tab`; a comma unless given."),
         option("null", OptionKind::Text, "CSV: the unquoted text of a null; the empty text unless given."),
     ]
@@ -159,10 +164,7 @@ pub(crate) fn topic(options: &Options) -> Result<&str, ConnectorError> {
     let topic = options.text("topic").unwrap_or_default();
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.is_empty() || topic.len() > 249 || topic == "." || topic == ".." || !topic.chars().all(legal) {
-        return Err(error::options(
-            format!("`{topic}` cannot be a topic's name"),
-            "names have 1 to 249 letters, digits, `.`, `_` and `-`",
-        ));
+        return Err(error::options(format!("`{topic}` cannot be a topic's name"), "names have 1 to 249 letters, digits, `.`, `_` and `-`"));
     }
     Ok(topic)
 }

@@ -154,7 +154,13 @@ mod tests {
 
     fn parts() -> impl Strategy<Value = Parts> {
         let bytes = || vec(any::<u8>(), 0..20);
-        (option::of(any::<i32>()), option::of(any::<i64>()), option::of(bytes()), option::of(bytes()), vec((".{0,5}", option::of(bytes())), 0..3))
+        (
+            option::of(any::<i32>()),
+            option::of(any::<i64>()),
+            option::of(bytes()),
+            option::of(bytes()),
+            vec((".{0,5}", option::of(bytes())), 0..3),
+        )
     }
 
     fn frame(parts: &Parts) -> Frame<'_> {

@@ -47,8 +47,7 @@ impl Sink for KafkaSink {
     fn writer(&self, _: Share) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         let ears = Ears(Arc::new(Heard::new(&self.config.options)?));
         let heard = ears.0.clone();
-        let producer =
-            self.client.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))?;
+        let producer = self.client.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))?;
         Ok(Box::new(DirectWriter {
             topic: self.topic.clone(),
             rows: RowWriter::new(&self.config)?,

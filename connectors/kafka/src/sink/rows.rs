@@ -58,9 +58,10 @@ impl RowWriter {
         let one = |option: &str| config.options.text(option).map(|name| find(option, name)).transpose();
         let (timestamp, partition) = (one("timestamp_column")?, one("partition_column")?);
         let fits = |at: Option<usize>, option: &str, fits: fn(&DataType) -> bool, what: &str| match at.map(|at| schema.field(at)) {
-            Some(field) if !fits(field.data_type()) => {
-                Err(error::column(format!("`{option}` names `{}`, which is {}", field.name(), field.data_type()), format!("it must be {what}")))
-            }
+            Some(field) if !fits(field.data_type()) => Err(error::column(
+                format!("`{option}` names `{}`, which is {}", field.name(), field.data_type()),
+                format!("it must be {what}"),
+            )),
             _ => Ok(()),
         };
         fits(timestamp, "timestamp_column", |t| matches!(t, DataType::Timestamp(..)), "a timestamp")?;
@@ -71,7 +72,8 @@ impl RowWriter {
         let value: Vec<usize> = (0..schema.fields().len()).filter(|at| !beside.contains(at)).collect();
         let project = |columns: &[usize]| schema.project(columns).map(Arc::new).map_err(|e| error::bug(format!("columns: {e}")));
         let failed = |e| failed(&topic, e);
-        let encoder = MessageEncoder::new(&options::output_format(&config.options)?, &project(&value)?, writes_changes(config)).map_err(failed)?;
+        let encoder =
+            MessageEncoder::new(&options::output_format(&config.options)?, &project(&value)?, writes_changes(config)).map_err(failed)?;
         let columns = config.key.iter().map(|name| find("key", name)).collect::<Result<Vec<_>, _>>()?;
         let key = match (columns.as_slice(), config.options.text("key_format")) {
             ([], _) if upserts(config) => {
@@ -91,17 +93,7 @@ impl RowWriter {
             }
             _ => return Err(error::options("a key of several columns has no plain text", "add `key_format=json`")),
         };
-        Ok(RowWriter {
-            topic,
-            value,
-            encoder,
-            key,
-            headers,
-            timestamp,
-            partition,
-            values: Messages::default(),
-            keys: Messages::default(),
-        })
+        Ok(RowWriter { topic, value, encoder, key, headers, timestamp, partition, values: Messages::default(), keys: Messages::default() })
     }
 
     /// Adds the rows' messages.
@@ -121,9 +113,10 @@ impl RowWriter {
             _ => None,
         };
         let schema = batch.schema_ref();
-        let headers = self.headers.iter().map(|(name, at)| {
-            Ok((name.as_str(), CellText::new(schema.field(*at), batch.column(*at).as_ref()).map_err(named)?))
-        });
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, at)| Ok((name.as_str(), CellText::new(schema.field(*at), batch.column(*at).as_ref()).map_err(named)?)));
         let headers = headers.collect::<Result<Vec<_>, ConnectorError>>()?;
         let to = |at: Option<usize>, wanted: DataType| at.map(|at| cast(batch.column(at), &wanted)).transpose().map_err(internal);
         let timestamps: Option<ArrayRef> = to(self.timestamp, DataType::Timestamp(TimeUnit::Millisecond, None))?;

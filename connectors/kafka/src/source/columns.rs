@@ -3,7 +3,9 @@
 use super::raw::{RawBatch, Wanted};
 use crate::error;
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMillisecondArray, UInt32Array},
+    array::{
+        Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMillisecondArray, UInt32Array,
+    },
     compute::{CastOptions, can_cast_types, cast_with_options, filter_record_batch, take},
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     error::ArrowError,

@@ -6,12 +6,7 @@ use crate::{
     error, options,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::Consumer,
-    error::KafkaError,
-    message::Message,
-};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaError, message::Message};
 use runink_connector_api::{ConnectorError, SourceConfig};
 use runink_formats::{MessageFormat, SAMPLE_BYTES, SAMPLE_ROWS, TextFormat, infer};
 use std::{

@@ -98,16 +98,7 @@ struct Stopped;
 
 impl Fetcher {
     pub(super) fn new(task: Task, consumer: BaseConsumer<Ears>, ears: Ears, events: Sender<Event>, stop: Arc<AtomicBool>) -> Self {
-        Fetcher {
-            task,
-            consumer,
-            ears,
-            events,
-            stop,
-            readings: BTreeMap::new(),
-            complete: BTreeMap::new(),
-            gathering_since: None,
-        }
+        Fetcher { task, consumer, ears, events, stop, readings: BTreeMap::new(), complete: BTreeMap::new(), gathering_since: None }
     }
 
     /// Reads until the end, an error, or the worker wants no more.

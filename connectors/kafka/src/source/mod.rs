@@ -14,8 +14,7 @@ pub(crate) use discover::discover;
 
 use crate::{
     client::{self, Ears, Heard, Side},
-    error,
-    options,
+    error, options,
 };
 use columns::Columns;
 use rdkafka::{ClientConfig, consumer::Consumer};

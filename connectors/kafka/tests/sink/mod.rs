@@ -86,10 +86,7 @@ fn keys_headers_times_and_partitions_come_from_columns() {
 fn a_changelog_is_the_newest_row_of_each_key() {
     let topic = topic("changes", 1);
     let changelog = |given: &[(&str, OptionValue)]| SinkConfig { key: vec!["id".into()], changelog: true, ..config(&topic, given) };
-    let epochs = [
-        (batch(&[(1, "a"), (2, "b")]), Some(vec![1, 1])),
-        (batch(&[(1, "c"), (1, "a"), (2, "b")]), Some(vec![1, -1, -1])),
-    ];
+    let epochs = [(batch(&[(1, "a"), (2, "b")]), Some(vec![1, 1])), (batch(&[(1, "c"), (1, "a"), (2, "b")]), Some(vec![1, -1, -1]))];
     write(changelog(&[]), &epochs);
     assert_eq!(
         kcat(&topic, "%k %S %s"),

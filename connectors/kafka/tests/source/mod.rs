@@ -171,13 +171,7 @@ fn what_is_not_committed_is_not_read() {
 #[test]
 fn what_stands_beside_a_message_can_be_read() {
     let topic = topic("beside", 2);
-    let full = Put {
-        partition: 1,
-        key: Some("k1"),
-        value: Some("{\"id\":1}"),
-        header: Some(("trace", "t-1")),
-        timestamp_ms: Some(1_500),
-    };
+    let full = Put { partition: 1, key: Some("k1"), value: Some("{\"id\":1}"), header: Some(("trace", "t-1")), timestamp_ms: Some(1_500) };
     put(&topic, &[full, Put { key: None, header: None, ..full }]);
     let utf8 = |name: &str| Field::new(name, DataType::Utf8, true);
     let schema = Arc::new(Schema::new(vec![
@@ -318,10 +312,7 @@ fn columns_are_found_in_the_messages() {
     let found = connector().discover(&config).unwrap();
     let names: Vec<_> = found.fields().iter().map(|f| (f.name().as_str(), f.data_type().clone())).collect();
     let time = DataType::Timestamp(TimeUnit::Microsecond, None);
-    assert_eq!(
-        names,
-        [("id", DataType::Int64), ("price", DataType::Float64), ("at", time), ("offset", DataType::Int64)]
-    );
+    assert_eq!(names, [("id", DataType::Int64), ("price", DataType::Float64), ("at", time), ("offset", DataType::Int64)]);
 }
 
 #[test]

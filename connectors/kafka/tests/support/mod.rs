@@ -266,8 +266,7 @@ pub(crate) fn rows(chunks: &[Chunk]) -> Vec<String> {
 
 /// Rows as JSON lines.
 pub(crate) fn shown(batch: &RecordBatch) -> Vec<String> {
-    let mut encoder =
-        runink_formats::Encoder::new(&runink_formats::OutputFormat::Json, &batch.schema(), false, Vec::new()).unwrap();
+    let mut encoder = runink_formats::Encoder::new(&runink_formats::OutputFormat::Json, &batch.schema(), false, Vec::new()).unwrap();
     encoder.write(batch, None).unwrap();
     let (bytes, _) = encoder.finish().unwrap();
     String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()

@@ -44,7 +44,8 @@ fn table(side: &str, options: Option<&[OptionSpec]>) -> String {
 
 #[test]
 fn the_page_lists_every_option_of_every_connector() {
-    let registry = Registry::new(runink_files::connectors().into_iter().chain(runink_generators::connectors()).chain(runink_kafka::connectors()));
+    let registry =
+        Registry::new(runink_files::connectors().into_iter().chain(runink_generators::connectors()).chain(runink_kafka::connectors()));
     let mut page = Page::open("connectors.md");
     let mut overview = format!("{}|---|---|---|---|\n", row(&["`type=`", "source", "sink", "what it does"]));
     for spec in registry.specs() {
