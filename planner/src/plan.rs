@@ -142,6 +142,8 @@ pub enum Op {
     Union,
     /// Groups, in windows or over all time. One input.
     Aggregate(AggregateOp),
+    /// Makes a changelog of a keyed source: a row takes the one before it with the same key back. One input, of kind `Upsert`; the node's schema is its.
+    Changes(ChangesOp),
     /// Looks rows of input 0 (a stream) up in input 1 (a table: `Upsert` or `Changelog`).
     TableJoin(TableJoinOp),
     /// Joins two streams.
@@ -206,6 +208,22 @@ pub enum RowStageKind {
         /// Rows with a null or empty list stay, with a null element.
         keep_empty: bool,
     },
+    /// Every row once for each grouping set. Behind its columns come, for each key, a column that has the key's value where the set has the key, else null; and
+    /// last a `UInt8` that tells the sets apart: a bit for each key, the first key's the highest, 1 where the set does not have it.
+    Expand {
+        /// The key columns' indices in the stage's input; at most [`MAX_GROUPING_KEYS`].
+        keys: Vec<usize>,
+        /// Each set says of every key whether it has it. No two are alike.
+        sets: Vec<Vec<bool>>,
+    },
+}
+
+/// How many keys grouping sets may be made of: each has a bit in a column of eight.
+pub const MAX_GROUPING_KEYS: usize = 8;
+
+/// The number that tells a grouping set from others.
+pub fn grouping_id(set: &[bool]) -> u8 {
+    set.iter().fold(0, |id, has| id << 1 | u8::from(!has))
 }
 
 /// An expectation on rows.
@@ -318,6 +336,15 @@ pub enum EmitMode {
     OnChange,
     /// At most every so many microseconds of the window's time (processing time without a window), and when it closes: a changelog.
     Every(i64),
+}
+
+/// See [`Op::Changes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangesOp {
+    /// The key columns, by index.
+    pub key: Vec<usize>,
+    /// How long a row stays after it came, in microseconds; for ever where absent. Then it is taken back.
+    pub ttl_us: Option<i64>,
 }
 
 /// See [`Op::TableJoin`]. Output schema: the stream's columns, then the chosen table columns (none for semi and anti).

@@ -4,7 +4,8 @@
 //! windows ever close, whether a sink can take what it gets.
 
 use crate::{
-    AggregateOp, EmitMode, JoinBound, Node, NodeId, Op, Plan, SinkOp, StateBound, StreamJoinOp, StreamKind, TableJoinOp, WindowShape,
+    AggregateOp, ChangesOp, EmitMode, JoinBound, Node, NodeId, Op, Plan, SinkOp, StateBound, StreamJoinOp, StreamKind, TableJoinOp,
+    WindowShape,
 };
 use arrow::datatypes::DataType;
 use runink_connector_api::ConnectorSpec;
@@ -35,7 +36,7 @@ pub(crate) const CODES: &[CodeEntry] = &[
     },
     CodeEntry {
         code: UNBOUNDED_TABLE,
-        meaning: "a join keeps every key of a table that never ends",
+        meaning: "a join or an aggregate keeps every key of a table that never ends",
         remedy: "add `keep state for …` or `keep for ever` to the joining step",
     },
     CodeEntry {
@@ -90,6 +91,7 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
         findings.event_time(node);
         match &node.op {
             Op::Aggregate(op) => findings.aggregate(node, op),
+            Op::Changes(op) => findings.changes(node, op),
             Op::TableJoin(op) => findings.table_join(node, op),
             Op::StreamJoin(op) => findings.stream_join(node, op),
             Op::Sink(op) => findings.sink(node, op, connectors),
@@ -195,6 +197,16 @@ impl Findings<'_> {
             );
             self.add(node, TOO_MANY_WINDOWS, message, "too fine for this size", hint);
         }
+    }
+
+    fn changes(&mut self, node: &Node, op: &ChangesOp) {
+        if node.bounded || op.ttl_us.is_some() || node.state == StateBound::ForEver {
+            return;
+        }
+        let table = self.input(node, 0).map(|n| n.name.clone()).unwrap_or_default();
+        let message = format!("the state of `{}` has no bound: it keeps every {} of `{table}`", node.name, names(node, &op.key));
+        let hint = "say how long a row of the table counts after it came (`keep state for 30d`), or say `keep for ever`";
+        self.add(node, UNBOUNDED_TABLE, message, "one row for each key, for ever", hint.into());
     }
 
     fn table_join(&mut self, node: &Node, op: &TableJoinOp) {

@@ -126,6 +126,12 @@ impl<'scope> Builder<'scope, '_> {
                 rejects.extend([first, second]);
                 out
             }
+            Op::Changes(op) => {
+                let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
+                let (out, more) = stateful::changes(input, marks.clone(), (id, node), op, &schema, self.shared)?;
+                rejects.push(more);
+                out
+            }
             Op::TableJoin(op) => {
                 let (table, stream) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
                 let schemas = (&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?);

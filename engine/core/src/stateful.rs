@@ -15,10 +15,11 @@ use runink_checkpoint::{Epoch, Piece, TableShape};
 use runink_operators::{
     EpochOperator, EpochTime, OperatorError, Rejects,
     aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
+    changes::ChangesOperator,
     stream_join::StreamJoinOperator,
     table_join::TableJoinOperator,
 };
-use runink_planner::{AggregateOp, Node, NodeId, StreamJoinOp, TableJoinOp};
+use runink_planner::{AggregateOp, ChangesOp, Node, NodeId, StreamJoinOp, TableJoinOp};
 use std::sync::Arc;
 use timely::{
     communication::Pull,
@@ -222,6 +223,21 @@ pub(crate) fn aggregate<'scope>(
     let route = (peers > 1).then(|| Route::Keys { columns: op.keys.clone(), groups });
     let streams = stateful(vec![(input, route)], marks, (id, node), Box::new(whole), ALL, shared);
     Ok((streams, empty(scope)))
+}
+
+/// A keyed source as a changelog.
+pub(crate) fn changes<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    op: &ChangesOp,
+    schema: &SchemaRef,
+    shared: &Arc<Shared>,
+) -> Result<Streams<'scope>, OperatorError> {
+    let groups = shared.spec.settings.key_groups;
+    let operator = ChangesOperator::new(&node.name, op, schema, groups)?;
+    let route = (input.scope().peers() > 1).then(|| Route::Keys { columns: op.key.clone(), groups });
+    Ok(stateful(vec![(input, route)], marks, (id, node), Box::new(operator), ALL, shared))
 }
 
 /// Joins two streams. Rows of both go to the worker that holds their key.

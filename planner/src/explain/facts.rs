@@ -171,6 +171,7 @@ fn operator(op: &Op) -> &'static str {
         Op::Rows(_) => "rows",
         Op::Union => "union",
         Op::Aggregate(_) => "aggregate",
+        Op::Changes(_) => "changes",
         Op::TableJoin(_) => "table join",
         Op::StreamJoin(_) => "stream join",
         Op::Rejected => "rejected",
@@ -188,6 +189,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
         let by = |columns: Vec<usize>| columns.iter().map(|&c| column(schema, c)).collect();
         match &node.op {
             Op::Aggregate(op) => ("by key", by(op.keys.clone())),
+            Op::Changes(op) => ("by key", by(op.key.clone())),
             Op::TableJoin(op) if op.broadcast => (["as they come", "to all workers"][index.min(1)], Vec::new()),
             Op::TableJoin(op) if index == 0 => {
                 let on = |key: &usize| op.on.iter().find(|(_, t)| t == key).map(|(s, _)| *s);
@@ -280,6 +282,14 @@ fn work(plan: &Plan, node: &Node) -> Vec<Line> {
             lines
         }
         (Op::Aggregate(op), Some(below)) => aggregate_lines(op, &below.schema),
+        (Op::Changes(op), Some(below)) => {
+            let key = op.key.iter().map(|&k| name(&column(&below.schema, k))).collect::<Vec<_>>().join(", ");
+            let mut lines = vec![line("replace", format!("each row takes back the one before it with the same {key}"))];
+            lines.extend(
+                op.ttl_us.map(|us| line("keep", format!("a row for {} after it came; then it is taken back", words::duration(us)))),
+            );
+            lines
+        }
         (Op::TableJoin(op), Some(stream)) => input(1).map(|table| join_lines(op, stream, table)).unwrap_or_default(),
         (Op::StreamJoin(op), Some(left)) => input(1).map(|right| stream_join_lines(op, left, right)).unwrap_or_default(),
         _ => Vec::new(),
@@ -319,6 +329,13 @@ fn stage_line(stage: &RowStage, input: &SchemaRef) -> Line {
                 text.push_str(", keeping rows whose list is empty");
             }
             line("unnest", text)
+        }
+        RowStageKind::Expand { keys, sets } => {
+            let set = |set: &Vec<bool>| {
+                let has = keys.iter().zip(set).filter(|(_, has)| **has).map(|(&k, _)| name(&column(input, k)));
+                format!("({})", has.collect::<Vec<_>>().join(", "))
+            };
+            line("each for", sets.iter().map(set).collect::<Vec<_>>().join(", "))
         }
     }
 }

@@ -8,7 +8,8 @@ use super::{
     window::window_state,
 };
 use crate::{
-    AggregateCall, AggregateOp, EmitMode, EventTime, Op, RowStageKind, StateBound, StreamKind, WindowSpec, catalogue as codes,
+    AggregateCall, AggregateOp, EmitMode, EventTime, MAX_GROUPING_KEYS, Op, RowStageKind, StateBound, StreamKind, WindowSpec,
+    catalogue as codes,
     expr::{self, Place, Typed},
     types,
 };
@@ -23,6 +24,8 @@ use std::sync::Arc;
 
 const WINDOW_START: &str = "window_start";
 const WINDOW_END: &str = "window_end";
+/// Tells a key that a grouping set does not have from one that is null.
+const GROUPING_ID: &str = "grouping_id";
 
 /// A key or output as written: its name, its place, its expression.
 struct Item {
@@ -40,26 +43,29 @@ struct Arguments<'f> {
 impl Lowering<'_> {
     pub(super) fn aggregate(&mut self, work: &mut Work<'_>, span: Span, aggregate: &ast::Aggregate) -> Heard<()> {
         let file = work.texts.file;
-        if !aggregate.grouping_sets.is_empty() {
-            return Err(self.not_yet(file, span, "`grouping sets`", "write one aggregate per set, and `union` them"));
+        let keyed = matches!(work.flow.stream.kind, StreamKind::Upsert { .. });
+        if let Some(window) = aggregate.window.as_ref().filter(|_| keyed) {
+            let message = "the rows of a keyed source replace each other, and a window that has closed cannot let one go";
+            let hint = "read the source without `key=`, so that every row is an event, or leave the window out";
+            return Err(self.error(codes::OVER_CHANGELOG, file, window.span, message, hint));
         }
-        if matches!(work.flow.stream.kind, StreamKind::Upsert { .. }) {
-            let hint = "read the source without `key=`, so that every row is an event";
-            return Err(self.not_yet(file, span, "an aggregate over a keyed source", hint));
-        }
+        self.as_changelog(work, aggregate.keep_state.as_ref());
         let retracts = !work.flow.stream.is_append_only();
-        if retracts {
+        if retracts && !keyed {
             self.over_changelog(work, aggregate)?;
         }
         let keys = self.items(work, &aggregate.by, Place::Row);
         let outputs = self.items(work, &aggregate.outputs, Place::Group);
         let window = aggregate.window.as_ref().map(|w| self.window(work, w)).transpose();
         let (keys, outputs, window) = (keys?, outputs?, window?);
-        self.distinct_names(work, &keys, &outputs, window.is_some())?;
+        let grouped = !aggregate.grouping_sets.is_empty();
+        self.distinct_names(work, &keys, &outputs, window.is_some(), grouped)?;
         let (emit, allowed_lateness_us, ttl_us) = self.emission(work, aggregate, window.is_some())?;
+        // Of a keyed source the rows age, and a group goes with its last row.
+        let ttl_us = ttl_us.filter(|_| !keyed);
 
         let mut arguments = Arguments { flow: &work.flow, computed: Vec::new() };
-        let key_columns: Vec<usize> = keys.iter().map(|k| arguments.column(&k.typed.expr, "key")).collect();
+        let mut key_columns: Vec<usize> = keys.iter().map(|k| arguments.column(&k.typed.expr, "key")).collect();
         let mut calls = Calls { outputs: &outputs, keys: &keys, calls: Vec::new(), columns: Vec::new() };
         let results = self.calls(work, &mut calls, &mut arguments)?;
         let Calls { calls, columns: call_columns, .. } = calls;
@@ -68,6 +74,9 @@ impl Lowering<'_> {
         if !computed.is_empty() {
             self.compute(work, computed)?;
         }
+        if grouped {
+            key_columns = self.expand(work, aggregate, key_columns)?;
+        }
         self.flush(&mut work.flow);
 
         let input = work.flow.stream.clone();
@@ -75,18 +84,20 @@ impl Lowering<'_> {
         for (key, &index) in keys.iter().zip(&key_columns) {
             columns.push(input.columns[index].renamed(&key.name));
         }
+        if let Some(&id) = key_columns.get(keys.len()) {
+            columns.push(input.columns[id].renamed(GROUPING_ID));
+        }
+        let key_names: Vec<String> = columns.iter().map(|c| c.name().to_owned()).collect();
         columns.extend(call_columns);
         let time = window.as_ref().map(|w| window_columns(w, &input, &mut columns));
         let kind = match emit {
             EmitMode::OnClose if allowed_lateness_us == 0 || window.is_none() => StreamKind::AppendOnly,
-            _ => StreamKind::Changelog {
-                key: keys.iter().map(|k| k.name.clone()).chain(window.is_some().then(|| WINDOW_END.to_owned())).collect(),
-            },
+            _ => StreamKind::Changelog { key: key_names.iter().cloned().chain(window.is_some().then(|| WINDOW_END.to_owned())).collect() },
         };
         let state = match &window {
             Some(w) => window_state(w.shape, allowed_lateness_us),
             None if emit == EmitMode::OnClose && input.bounded => StateBound::UntilEnd,
-            None if matches!(aggregate.keep_state, Some(Spanned { value: Retention::Forever, .. })) => StateBound::ForEver,
+            None if keyed || matches!(aggregate.keep_state, Some(Spanned { value: Retention::Forever, .. })) => StateBound::ForEver,
             None => StateBound::PerKey { ttl_us },
         };
         let (step, at) = (work.flow.step.clone(), work.flow.at);
@@ -110,7 +121,7 @@ impl Lowering<'_> {
             at,
         });
         work.flow = Flow::new(stream, &step, at);
-        self.outputs(work, span, keys.len(), &outputs, results)?;
+        self.outputs(work, span, key_names.len(), &outputs, results)?;
         if let Some(having) = &aggregate.having {
             self.having(work, having)?;
         }
@@ -174,14 +185,16 @@ impl Lowering<'_> {
         Ok(Item { name, span: if item.name.is_some() { span } else { item.expr.span }, typed })
     }
 
-    fn distinct_names(&mut self, work: &Work<'_>, keys: &[Item], outputs: &[Item], windowed: bool) -> Heard<()> {
+    fn distinct_names(&mut self, work: &Work<'_>, keys: &[Item], outputs: &[Item], windowed: bool, grouped: bool) -> Heard<()> {
         let mut seen: Vec<&str> = if windowed { vec![WINDOW_START, WINDOW_END] } else { Vec::new() };
+        seen.extend(grouped.then_some(GROUPING_ID));
         for item in keys.iter().chain(outputs) {
             if seen.contains(&item.name.as_str()) {
                 let message = format!("there would be two columns `{}`", item.name);
-                let hint = match windowed && (item.name == WINDOW_START || item.name == WINDOW_END) {
-                    true => "the window's own columns have this name; choose another",
-                    false => "give one of them another name: `other = …`",
+                let hint = match item.name.as_str() {
+                    WINDOW_START | WINDOW_END if windowed => "the window's own columns have this name; choose another",
+                    GROUPING_ID if grouped => "the column that tells grouping sets apart has this name; choose another",
+                    _ => "give one of them another name: `other = …`",
                 };
                 return Err(self.error(codes::DUPLICATE_COLUMN, work.texts.file, item.span, message, hint));
             }
@@ -277,6 +290,39 @@ impl Lowering<'_> {
         projected.extend(computed);
         let at = work.flow.at.1;
         self.project(work, at, projected)
+    }
+
+    /// Every row once for each grouping set: columns with the keys of its set come behind the others, and the set's number. Gives their places.
+    fn expand(&mut self, work: &mut Work<'_>, aggregate: &ast::Aggregate, keys: Vec<usize>) -> Heard<Vec<usize>> {
+        let (file, at) = (work.texts.file, aggregate.by.first().map_or(work.flow.at.1, |k| k.expr.span));
+        if keys.len() > MAX_GROUPING_KEYS {
+            let message = format!("grouping sets over {} columns; at most {MAX_GROUPING_KEYS} can be told apart", keys.len());
+            return Err(self.error(codes::GROUPING_SETS, file, at, message, "write several aggregates, of fewer columns each"));
+        }
+        let sets: Vec<Vec<bool>> = aggregate.grouping_sets.iter().map(|set| (0..keys.len()).map(|k| set.contains(&k)).collect()).collect();
+        if let Some(twice) = (1..sets.len()).find(|&i| sets[..i].contains(&sets[i])) {
+            let names: Vec<&str> = aggregate.grouping_sets[twice].iter().map(|&k| aggregate.by[k].expr.value.as_str()).collect();
+            let message = format!("the grouping set `({})` is there twice", names.join(", "));
+            return Err(self.error(codes::GROUPING_SETS, file, at, message, "write it once: its results are the same both times"));
+        }
+        let width = work.flow.columns().len();
+        let mut columns = work.flow.columns().to_vec();
+        for &key in &keys {
+            let name = own_column(&columns, "key");
+            let mut copy = columns[key].renamed(&name);
+            copy.field = Arc::new(copy.field.as_ref().clone().with_nullable(true));
+            copy.direct = false;
+            columns.push(copy);
+        }
+        columns.push(Column::new(Field::new(own_column(&columns, "set"), DataType::UInt8, false)));
+        let set = columns[columns.len() - 1].name().to_owned();
+        if let StreamKind::Changelog { key } = &mut work.flow.stream.kind {
+            key.push(set);
+        }
+        work.flow.stream.columns = columns;
+        let places = (width..=width + keys.len()).collect();
+        work.flow.stage(RowStageKind::Expand { keys, sets });
+        Ok(places)
     }
 
     /// Outputs that are more than a call: one projection over keys, calls and window.

@@ -4,6 +4,7 @@
 //! once, as a diagnostic; whatever depends on it is left out ([`Said`]), so that one mistake gives one message.
 
 mod aggregate;
+mod changes;
 mod contract;
 mod expect;
 mod join;
@@ -223,7 +224,7 @@ impl<'a> Lowering<'a> {
             Op::Source(_) | Op::Rejected => false,
             _ => new.inputs.iter().all(|i| self.nodes[i.0].bounded),
         };
-        let row_wise = matches!(new.op, Op::Source(_) | Op::Rows(_) | Op::Output | Op::Union);
+        let row_wise = matches!(new.op, Op::Source(_) | Op::Rows(_) | Op::Output | Op::Union | Op::Changes(_));
         let lineage: Vec<ColumnLineage> = new.columns.iter().map(Column::lineage).collect();
         self.nodes.push(Node {
             name: new.name,

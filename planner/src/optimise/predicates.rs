@@ -52,6 +52,7 @@ fn time_matters(plan: &Plan, source: NodeId) -> bool {
         node.watermark_of.contains(&source)
             && match &node.op {
                 Op::Aggregate(op) => op.window.as_ref().is_some_and(|w| w.time.is_some()) || op.ttl_us.is_some(),
+                Op::Changes(op) => op.ttl_us.is_some(),
                 Op::TableJoin(op) => op.ttl_us.is_some(),
                 Op::StreamJoin(op) => op.bound != JoinBound::Unbounded { ttl_us: None },
                 _ => false,

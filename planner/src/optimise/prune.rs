@@ -7,7 +7,9 @@ use super::{
     fallible::{call_rejects, cannot_fail},
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
-use crate::{AggregateOp, ExpectAction, Node, NodeId, Op, Plan, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp};
+use crate::{
+    AggregateOp, ChangesOp, ExpectAction, Node, NodeId, Op, Plan, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
+};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_expr::Expr;
@@ -79,6 +81,7 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
     match &node.op {
         Op::Source(_) | Op::Rejected => Vec::new(),
         Op::Union => vec![needed.clone(); node.inputs.len()],
+        Op::Changes(op) => vec![needed.iter().chain(&op.key).copied().collect()],
         Op::Output | Op::Sink(_) => vec![needed.clone()],
         Op::Rows(stages) => vec![stage_needs(stages, schema(0), needed).swap_remove(0)],
         Op::Aggregate(op) => {
@@ -143,6 +146,9 @@ fn stage_needs(stages: &[RowStage], input: &SchemaRef, needed: &Columns) -> Vec<
             RowStageKind::Expect(expect) => {
                 after.into_iter().filter(|&c| c < schema.fields().len()).chain(columns_of(&expect.predicate, schema)).collect()
             }
+            RowStageKind::Expand { keys, .. } => {
+                after.into_iter().filter(|&c| c < schema.fields().len()).chain(keys.iter().copied()).collect()
+            }
             RowStageKind::Unnest { column, .. } => after.into_iter().filter(|&c| c < schema.fields().len()).chain([*column]).collect(),
             RowStageKind::Project(exprs) => {
                 let kept = kept_expressions(exprs, schema, &stage.schema, &after);
@@ -200,6 +206,11 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             let keep = needed.iter().copied().collect::<Vec<_>>();
             node.schema = project(&node.schema, &keep);
             keep
+        }
+        Op::Changes(ChangesOp { key, .. }) => {
+            key.iter_mut().for_each(|k| *k = position(left(0), *k));
+            node.schema = now(0).unwrap_or_else(|| node.schema.clone());
+            left(0).to_vec()
         }
         Op::Output | Op::Sink(_) => {
             node.schema = now(0).unwrap_or_else(|| node.schema.clone());
@@ -271,6 +282,10 @@ fn narrow_stages(
                 if matches!(expect.otherwise, ExpectAction::Tag(_)) {
                     keep.push(width);
                 }
+            }
+            RowStageKind::Expand { keys, .. } => {
+                keys.iter_mut().for_each(|k| *k = position(&keep, *k));
+                keep.extend(width..=width + keys.len());
             }
             RowStageKind::Unnest { column, ordinality, .. } => {
                 *column = position(&keep, *column);

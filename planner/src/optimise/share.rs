@@ -58,6 +58,7 @@ fn same_op(a: &Op, b: &Op) -> bool {
         (Op::Rows(a), Op::Rows(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_stage(a, b)),
         (Op::Union, Op::Union) | (Op::Rejected, Op::Rejected) => true,
         (Op::Aggregate(a), Op::Aggregate(b)) => same_aggregate(a, b),
+        (Op::Changes(a), Op::Changes(b)) => a == b,
         (Op::TableJoin(a), Op::TableJoin(b)) => same_join(a, b),
         (Op::StreamJoin(a), Op::StreamJoin(b)) => same_stream_join(a, b),
         _ => false,
@@ -76,6 +77,7 @@ fn same_stage(a: &RowStage, b: &RowStage) -> bool {
                 RowStageKind::Unnest { column: a, ordinality: ao, keep_empty: ak },
                 RowStageKind::Unnest { column: b, ordinality: bo, keep_empty: bk },
             ) => a == b && ao == bo && ak == bk,
+            (RowStageKind::Expand { keys: a, sets: of_a }, RowStageKind::Expand { keys: b, sets: of_b }) => a == b && of_a == of_b,
             _ => false,
         }
 }

@@ -46,7 +46,7 @@ fn simplify_stages(stages: &mut Vec<RowStage>, input: SchemaRef) -> bool {
                     changed |= simplify_in_place(expr, &schema);
                 }
             }
-            RowStageKind::Unnest { .. } => {}
+            RowStageKind::Unnest { .. } | RowStageKind::Expand { .. } => {}
         }
         schema = stage.schema.clone();
         !matches!(&stage.kind, RowStageKind::Filter(Expr::Literal(ScalarValue::Boolean(Some(true)), _)))

@@ -42,7 +42,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
     ensure(node.inputs.iter().all(|i| i.0 < at), || "an input that does not stand before it".into())?;
     let wanted = match &node.op {
         Op::Source(_) | Op::Rejected => 0..=0,
-        Op::Rows(_) | Op::Aggregate(_) | Op::Output | Op::Sink(_) => 1..=1,
+        Op::Rows(_) | Op::Aggregate(_) | Op::Changes(_) | Op::Output | Op::Sink(_) => 1..=1,
         Op::TableJoin(_) | Op::StreamJoin(_) => 2..=2,
         Op::Union => 1..=usize::MAX,
     };
@@ -113,6 +113,13 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
             ensure(op.retracts == retracts, || "an aggregate over a stream of another kind than it says".into())?;
             aggregate_fits(op, input, node)
         }
+        (Op::Changes(op), first) => {
+            ensure(same(first), || "a schema that is not its input's".into())?;
+            let keyed = |kind: &StreamKind| matches!(kind, StreamKind::Upsert { .. });
+            let fits = keyed(&inputs[0].kind) && matches!(node.kind, StreamKind::Changelog { .. });
+            ensure(fits, || "changes of what is no keyed source".into())?;
+            ensure(op.key.iter().all(|&k| k < node.schema.fields().len()), || "a key out of range".into())
+        }
         (Op::TableJoin(op), Some(stream)) => join_fits(op, stream, &inputs[1].schema, node),
         (Op::StreamJoin(op), Some(left)) => stream_join_fits(op, [left, &inputs[1].schema], node),
         (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),
@@ -149,6 +156,14 @@ fn stage_fits(stage: &RowStage, input: &SchemaRef) -> Check {
             ensure(matches!(list.data_type(), DataType::List(_)), || format!("unnest of `{}`, which is no list", list.name()))?;
             let wanted = input.fields().len() + usize::from(*ordinality);
             ensure(stage.schema.fields().len() == wanted, || "unnest gives other columns than it should".into())
+        }
+        RowStageKind::Expand { keys, sets } => {
+            let fits = !sets.is_empty() && keys.len() <= crate::MAX_GROUPING_KEYS && sets.iter().all(|s| s.len() == keys.len());
+            ensure(fits, || "grouping sets of other keys".into())?;
+            let (before, after) = (input.fields(), stage.schema.fields());
+            ensure(keys.iter().all(|&k| k < before.len()), || "a grouping key out of range".into())?;
+            let types = before.iter().map(|f| f.data_type()).chain(keys.iter().map(|&k| before[k].data_type())).chain([&DataType::UInt8]);
+            ensure(after.iter().map(|f| f.data_type()).eq(types), || "grouping sets give other columns than they should".into())
         }
     }
 }

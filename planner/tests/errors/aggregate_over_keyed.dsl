@@ -4,7 +4,7 @@ Feature: Payments
 
   Scenario: A mistake
     @step(name=A, from=cards)
-      @do aggregate n = count(*) by owner_email
+      @do aggregate n = count(*) by owner_email in tumbling(1m)
     @sink(type=stdout)
 
 Contract: Payment version 2

@@ -4,7 +4,7 @@ Feature: Payments
 
   Scenario: A mistake
     @step(name=A)
-      @do aggregate n = count(*) by grouping sets ((card_id, status), (card_id)) in tumbling(1m)
+      @do aggregate n = count(*) by grouping sets ((card_id, status), (), (status, card_id)) in tumbling(1m)
     @sink(type=stdout)
 
 Contract: Payment version 2

@@ -32,6 +32,8 @@ pub(crate) enum Stage {
     Expect(Expr, ExpectAction),
     Contract(Expr),
     Unnest(&'static str),
+    /// For each column of the sets: by which sets it is had.
+    Expand(Vec<&'static str>, Vec<Vec<bool>>),
 }
 
 pub(crate) fn columns(names: &[&'static str]) -> Stage {
@@ -59,6 +61,14 @@ fn stage(step: &str, stage: Stage, input: &SchemaRef) -> RowStage {
             let mut fields: Vec<Field> = input.fields().iter().map(|f| f.as_ref().clone()).collect();
             fields[column] = Field::new(name, element.data_type().clone(), true);
             (RowStageKind::Unnest { column, ordinality: false, keep_empty: false }, Arc::new(Schema::new(fields)))
+        }
+        Stage::Expand(names, sets) => {
+            let keys: Vec<usize> = names.iter().map(|n| input.index_of(n).unwrap()).collect();
+            let copies =
+                keys.iter().map(|&k| Field::new(format!("of {}", input.field(k).name()), input.field(k).data_type().clone(), true));
+            let own = input.fields().iter().map(|f| f.as_ref().clone());
+            let fields: Vec<Field> = own.chain(copies).chain([Field::new("set", DataType::UInt8, true)]).collect();
+            (RowStageKind::Expand { keys, sets }, Arc::new(Schema::new(fields)))
         }
     };
     RowStage { step: step.to_owned(), kind, schema }
@@ -175,6 +185,22 @@ impl Build {
             done.push(next);
         }
         self.add(name, Op::Rows(done), vec![input], schema)
+    }
+
+    pub(crate) fn changes(&mut self, name: &str, table: NodeId) -> NodeId {
+        let (schema, kind) = (self.nodes[table.0].schema.clone(), self.nodes[table.0].kind.clone());
+        let StreamKind::Upsert { key } = kind else { panic!("no keyed source") };
+        let op = ChangesOp { key: key.iter().map(|k| schema.index_of(k).unwrap()).collect(), ttl_us: None };
+        let id = self.add(name, Op::Changes(op), vec![table], schema);
+        self.nodes[id.0].kind = StreamKind::Changelog { key };
+        id
+    }
+
+    /// The columns by which a changelog's rows are told apart.
+    pub(crate) fn keyed_by(&mut self, id: NodeId, key: &[&str]) {
+        if let StreamKind::Changelog { key: own } = &mut self.nodes[id.0].kind {
+            *own = key.iter().map(|k| (*k).to_owned()).collect();
+        }
     }
 
     pub(crate) fn is_append_only(&self, id: NodeId) -> bool {
@@ -326,6 +352,7 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 Op::Aggregate(op) => format!("aggregate({})", op.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")),
                 Op::TableJoin(_) | Op::StreamJoin(_) => format!("join({})", fields(&node.schema)),
                 Op::Union => "union".into(),
+                Op::Changes(_) => "changes".into(),
                 Op::Output => "output".into(),
                 Op::Sink(_) => "sink".into(),
                 Op::Rejected => "rejected".into(),
@@ -355,5 +382,6 @@ fn stage_shape(stage: &RowStage) -> String {
         }
         RowStageKind::Expect(e) => format!("expect {}", e.predicate),
         RowStageKind::Unnest { column, .. } => format!("unnest {column}"),
+        RowStageKind::Expand { keys, sets } => format!("expand {keys:?} {}", sets.len()),
     }
 }

@@ -101,7 +101,7 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
         let (input, mut columns) = streams[choices.among(streams.len())];
         let (other, _) = streams[choices.among(streams.len())];
         let mut tags = 0;
-        let made = match choices.among(6) {
+        let made = match choices.among(8) {
             // As lowering does, which refuses to mix keys.
             0 if b.is_append_only(input) && b.is_append_only(other) => {
                 let plain = |b: &mut Build, n| b.rows(step, n, vec![Stage::Project(vec![(col("a"), "a"), (col("s"), "s")])]);
@@ -121,6 +121,23 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
                 let sums = b.aggregate(step, input, &["a", "s"], vec![count_all("n"), max_of("a", "m")], None);
                 columns = true;
                 b.rows(step, sums, vec![Stage::Project(vec![(col("a"), "a"), (col("s"), "s"), (col("n"), "b")])])
+            }
+            3 => {
+                let changes = b.changes(step, table);
+                let plain = b.rows(step, changes, vec![Stage::Project(vec![(col("k"), "a"), (col("w"), "s")])]);
+                b.keyed_by(plain, &["a"]);
+                columns = false;
+                plain
+            }
+            4 => {
+                let sets = vec![vec![true, true], vec![true, false], vec![false, false]];
+                let each = b.rows(step, input, vec![Stage::Expand(vec!["a", "s"], sets)]);
+                b.keyed_by(each, &[]);
+                let sums = b.aggregate(step, each, &["of a", "of s", "set"], vec![count_all("n"), max_of("a", "m")], None);
+                columns = true;
+                let plain = b.rows(step, sums, vec![Stage::Project(vec![(col("of a"), "a"), (col("of s"), "s"), (col("n"), "b")])]);
+                b.keyed_by(plain, &[]);
+                plain
             }
             _ => {
                 let stages = (0..1 + choices.among(4)).map(|_| choices.stage(step, &mut columns, &mut tags)).collect();

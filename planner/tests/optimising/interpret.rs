@@ -41,6 +41,7 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
             Op::Union => (0..node.inputs.len()).flat_map(input).collect(),
             Op::Output | Op::Sink(_) => input(0),
             Op::Aggregate(op) => aggregate(op, &input(0), &names(below(0))),
+            Op::Changes(op) => newest(op, input(0)),
             Op::TableJoin(op) => join(op, input(0), &input(1)),
             Op::Rejected => panic!("no plan here reads rejects"),
             Op::StreamJoin(_) => panic!("no plan here joins streams"),
@@ -129,6 +130,14 @@ fn stages_over(stages: &[RowStage], mut rows: Vec<Row>, mut columns: Vec<String>
                     }
                 }
                 RowStageKind::Unnest { .. } => panic!("no lists here"),
+                RowStageKind::Expand { keys, sets } => {
+                    for set in sets {
+                        let mut values = row.values.clone();
+                        values.extend(keys.iter().zip(set).map(|(&k, &has)| if has { row.values[k].clone() } else { Value::Null }));
+                        values.push(Value::Int(i64::from(grouping_id(set))));
+                        next.push(Row { values, ..row.clone() });
+                    }
+                }
             }
         }
         rows = next;
@@ -158,6 +167,12 @@ fn aggregate(op: &AggregateOp, rows: &[Row], columns: &[String]) -> Vec<Row> {
         Row { values, origin: ("aggregate".into(), 0) }
     };
     groups.into_iter().map(row).collect()
+}
+
+/// Of each key the last row.
+fn newest(op: &ChangesOp, rows: Vec<Row>) -> Vec<Row> {
+    let key = |row: &Row| op.key.iter().map(|&k| row.values[k].clone()).collect::<Vec<_>>();
+    rows.into_iter().map(|row| (key(&row), row)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 fn join(op: &TableJoinOp, stream: Vec<Row>, table: &[Row]) -> Vec<Row> {

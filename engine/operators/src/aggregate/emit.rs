@@ -172,7 +172,7 @@ fn as_timestamps(us: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowE
 }
 
 /// Row by row: whether all columns are equal; null equals null, NaN equals NaN.
-pub(super) fn equal_rows(a: &[ArrayRef], b: &[ArrayRef], rows: usize) -> Result<BooleanBuffer, DataFusionError> {
+pub(crate) fn equal_rows(a: &[ArrayRef], b: &[ArrayRef], rows: usize) -> Result<BooleanBuffer, DataFusionError> {
     let mut equal = BooleanBuffer::new_set(rows);
     for (a, b) in a.iter().zip(b) {
         let same = match not_distinct(a, b) {

@@ -9,7 +9,7 @@
 //! A global aggregate (no keys) over no rows gives no row: a stream has no moment at which nothing has come yet.
 
 mod calls;
-mod emit;
+pub(crate) mod emit;
 mod epoch;
 mod grouping;
 pub(crate) mod keys;
@@ -19,7 +19,7 @@ mod partial;
 mod sessions;
 mod settings;
 mod state;
-mod store;
+pub(crate) mod store;
 pub(crate) mod time;
 pub(crate) mod window;
 

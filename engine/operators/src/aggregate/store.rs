@@ -12,7 +12,7 @@ use arrow::{
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct RowStore {
+pub(crate) struct RowStore {
     types: Vec<DataType>,
     chunks: Vec<Chunk>,
     /// By group: the number of its row, from 1; 0 for none.
@@ -31,19 +31,19 @@ struct Chunk {
 const REWRITE_MIN_ROWS: usize = 1024;
 
 impl RowStore {
-    pub(super) fn new(types: Vec<DataType>) -> Self {
+    pub(crate) fn new(types: Vec<DataType>) -> Self {
         RowStore { types, chunks: Vec::new(), place: Vec::new(), live: 0 }
     }
 
-    pub(super) fn has(&self, group: u32) -> bool {
+    pub(crate) fn has(&self, group: u32) -> bool {
         self.place.get(group as usize).is_some_and(|&p| p != 0)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.live == 0
     }
 
-    pub(super) fn forget(&mut self, group: u32) {
+    pub(crate) fn forget(&mut self, group: u32) {
         if let Some(place) = self.place.get_mut(group as usize).filter(|p| **p != 0) {
             *place = 0;
             self.live -= 1;
@@ -55,7 +55,7 @@ impl RowStore {
     }
 
     /// One row for each group, in their order; groups are distinct.
-    pub(super) fn put(&mut self, groups: &[u32], columns: Vec<ArrayRef>) -> Result<(), ArrowError> {
+    pub(crate) fn put(&mut self, groups: &[u32], columns: Vec<ArrayRef>) -> Result<(), ArrowError> {
         let Some(&highest) = groups.iter().max() else { return Ok(()) };
         if self.place.len() <= highest as usize {
             self.place.resize(highest as usize + 1, 0);
@@ -91,7 +91,7 @@ impl RowStore {
     }
 
     /// The rows of groups; nulls for a group that has none.
-    pub(super) fn get(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub(crate) fn get(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
         let place = |group: u32| self.place.get(group as usize).copied().unwrap_or(0);
         if let [chunk] = self.chunks.as_slice() {
             let rows: UInt64Array = groups.iter().map(|&g| place(g).checked_sub(1).map(u64::from)).collect();
@@ -114,7 +114,7 @@ impl RowStore {
         columns.collect()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.place.len() * 4 + self.chunks.iter().flat_map(|c| &c.columns).map(|c| c.get_array_memory_size()).sum::<usize>()
     }
 }

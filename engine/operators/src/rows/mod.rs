@@ -1,5 +1,6 @@
 //! Row stages: filters, projections, expectations and unnesting, one after the other over a batch, without state.
 
+mod expand;
 mod expression;
 mod strict;
 mod unnest;
@@ -18,7 +19,7 @@ use runink_connector_api::RejectReason;
 use runink_planner::{ExpectAction, RowStage, RowStageKind};
 use std::sync::Arc;
 
-/// What a stage did with its rows: `rows_in = rows_out + filtered + rejected`, but for unnesting, where rows multiply.
+/// What a stage did with its rows: `rows_in = rows_out + filtered + rejected`, but for unnesting and grouping sets, where rows multiply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StageCounts {
     /// Rows that came.
@@ -50,6 +51,7 @@ enum Kind {
     Project(Vec<Expression>),
     Expect { predicate: Expression, text: String, reason: RejectReason, otherwise: ExpectAction },
     Unnest { column: usize, ordinality: bool, keep_empty: bool },
+    Expand { keys: Vec<usize>, sets: Vec<Vec<bool>> },
 }
 
 impl RowPipeline {
@@ -73,6 +75,7 @@ impl RowPipeline {
                     reason: expect.reason,
                     otherwise: expect.otherwise.clone(),
                 },
+                RowStageKind::Expand { keys, sets } => Kind::Expand { keys: keys.clone(), sets: sets.clone() },
                 RowStageKind::Unnest { column, ordinality, keep_empty } => {
                     Kind::Unnest { column: *column, ordinality: *ordinality, keep_empty: *keep_empty }
                 }
@@ -151,6 +154,9 @@ impl Stage {
                         })
                     }
                 }
+            }
+            Kind::Expand { keys, sets } => {
+                expand::expand(&batch, keys, sets, &self.schema).map_err(|e| OperatorError::kernel(&self.step, e))
             }
             Kind::Unnest { column, ordinality, keep_empty } => {
                 unnest::unnest(&batch, *column, *ordinality, *keep_empty, &self.schema).map_err(|e| OperatorError::kernel(&self.step, e))
