@@ -41,22 +41,35 @@ pub(crate) struct Run {
 impl Run {
     /// Reads the options. `spacing` is the event-time rate where none is given; `count` is the name of the option that bounds it.
     pub(crate) fn of(options: &Options, count: &str, spacing: f64) -> Result<Self, ConnectorError> {
-        let rate = options.number("rate");
-        if let Some(rate) = rate
-            && !(rate > 0.0 && rate <= MAX_PER_SECOND)
-        {
-            return Err(ConnectorError::user("GEN001", format!("`rate` is {rate}: it must be more than 0, and at most {MAX_PER_SECOND}"))
-                .hint("It is in events per second; leave it out to generate as fast as possible."));
+        let paced = options.number("rate");
+        if let Some(rate) = paced {
+            check_rate("rate", rate, "It is in events per second; leave it out to generate as fast as possible.")?;
+        }
+        let event_rate = options.number("event_rate");
+        if let Some(rate) = event_rate {
+            check_rate("event_rate", rate, "It is in events per second of event time.")?;
+            if paced.is_some() {
+                return Err(ConnectorError::user("GEN004", "`rate` and `event_rate` are both given")
+                    .hint("Leave `event_rate` out: `rate` paces event time and real time alike."));
+            }
         }
         let first_us = first_event_time_us(options.text("first_event_time"))?;
         Ok(Run {
             seed: options.count("seed").unwrap_or(1),
             events: options.count(count),
-            timeline: Timeline::new(first_us, rate.unwrap_or(spacing)),
-            paced: rate.is_some(),
+            timeline: Timeline::new(first_us, paced.or(event_rate).unwrap_or(spacing)),
+            paced: paced.is_some(),
             from_now: options.text("first_event_time") == Some("now"),
         })
     }
+}
+
+fn check_rate(option: &str, rate: f64, hint: &str) -> Result<(), ConnectorError> {
+    if rate > 0.0 && rate <= MAX_PER_SECOND {
+        return Ok(());
+    }
+    let message = format!("`{option}` is {rate}: it must be more than 0, and at most {MAX_PER_SECOND}");
+    Err(ConnectorError::user("GEN001", message).hint(hint))
 }
 
 fn first_event_time_us(text: Option<&str>) -> Result<i64, ConnectorError> {

@@ -50,6 +50,13 @@ static SPEC: ConnectorSpec = ConnectorSpec {
             about: "How many events of all kinds the stream has (46 of 50 are bids); without end unless given.",
         },
         OptionSpec { about: "Events of all kinds per second, of event time and of real time; as fast as possible unless given.", ..RATE },
+        OptionSpec {
+            name: "event_rate",
+            kind: OptionKind::Number,
+            required: false,
+            default: None,
+            about: "Events of all kinds per second of event time, in place of `rate`: they still come as fast as possible. 10,000 unless given.",
+        },
         SEED,
         FIRST_EVENT_TIME,
     ]),

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::{connectors, options::Run, timeline::Timeline};
-use arrow::{array::AsArray, datatypes::Int64Type};
+use arrow::{
+    array::AsArray,
+    datatypes::{Int64Type, TimestampMicrosecondType},
+};
 use runink_connector_api::{Connector, OptionValue, Options, SourceConfig};
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -150,4 +153,18 @@ fn bad_options_are_told() {
     assert_eq!(code(&[("rate", OptionValue::Number(0.0))]), Some("GEN001"));
     assert_eq!(code(&[("first_event_time", OptionValue::Text("yesterday".into()))]), Some("GEN002"));
     assert_eq!(code(&[("first_event_time", OptionValue::Text("now".into()))]), None);
+    let nexmark = |options: &[(&str, OptionValue)]| source("nexmark", options).err().map(|e| e.code);
+    assert_eq!(nexmark(&[("event_rate", OptionValue::Number(-1.0))]), Some("GEN001"));
+    let both = [("event_rate", OptionValue::Number(1.0)), ("rate", OptionValue::Number(1.0))];
+    assert_eq!(nexmark(&both), Some("GEN004"));
+}
+
+#[test]
+fn event_time_may_run_at_another_rate_without_a_pace() {
+    let options = [("events", OptionValue::Count(100)), ("event_rate", OptionValue::Number(0.5))];
+    let source = source("nexmark", &options).unwrap();
+    assert_eq!(source.epoch_by(), EpochBy::Volume);
+    let rows = read(source.as_ref(), 1).into_values().next().unwrap();
+    let times = rows.column_by_name("date_time").unwrap().as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(times.value(99) - times.value(0), 99 * 2_000_000);
 }

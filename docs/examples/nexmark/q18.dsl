@@ -1,0 +1,12 @@
+Feature: Nexmark 18: last bid
+  What is the last bid of each bidder on each auction?
+
+  Background:
+    @source(name=bids, type=nexmark, kind=bid, events=${env.EVENTS:100000}, event_rate=${env.EVENT_RATE:10000})
+
+  Scenario: The last bids
+    A later bid takes the place of the one before it.
+
+    @step(name=Last)
+      @do   deduplicate by bidder, auction keep last order by date_time keep for ever
+    @sink(type=file, path="out/q18.jsonl")

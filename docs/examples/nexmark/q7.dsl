@@ -1,0 +1,30 @@
+Feature: Nexmark 7: highest bid
+  What was the highest bid of each ten seconds?
+
+  Background:
+    @source(name=bids, type=nexmark, kind=bid, events=${env.EVENTS:100000}, event_rate=${env.EVENT_RATE:10000})
+
+  Scenario: The highest bids of ten seconds
+    The highest price is found first, then the bids that have it: bids of equal price all count.
+
+    @step(name=Highest)
+      @do   aggregate highest = max(price)
+              in tumbling(10s)
+    @step(name=Winners, from=bids)
+      @do   join Highest on Highest.highest = bids.price in tumbling(10s)
+      @do   select bids.auction, bids.bidder, bids.price, bids.date_time, bids.extra
+    @sink(type=file, path="out/q7.jsonl")
+
+    Examples: two bids of the same price
+      Given bids
+        | auction | bidder | price | date_time            |
+        | 1007    | 1001   | 500   | 2026-01-01T00:00:01Z |
+        | 1007    | 1002   | 400   | 2026-01-01T00:00:02Z |
+        | 1008    | 1003   | 500   | 2026-01-01T00:00:03Z |
+        | 1008    | 1004   | 100   | 2026-01-01T00:00:11Z |
+      When the input ends
+      Then Winners is
+        | auction | bidder | price |
+        | 1007    | 1001   | 500   |
+        | 1008    | 1003   | 500   |
+        | 1008    | 1004   | 100   |
