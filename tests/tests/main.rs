@@ -4,5 +4,6 @@
 mod cli;
 mod docs;
 mod house;
+mod nexmark;
 mod restart;
 mod support;

@@ -13,8 +13,8 @@ Feature: Nexmark 1: currency conversion
 
     Examples: a price is converted
       Given bids
-        | auction | bidder | price | date_time            |
-        | 1007    | 1001   | 250   | 2026-01-01T00:00:01Z |
+        | auction | bidder | price | date_time            | extra |
+        | 1007    | 1001   | 250   | 2026-01-01T00:00:01Z | abc   |
       Then Euros is
         | auction | bidder | price   |
         | 1007    | 1001   | 227.000 |

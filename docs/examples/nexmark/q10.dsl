@@ -13,8 +13,8 @@ Feature: Nexmark 10: log to files
 
     Examples: a bid finds its day and minute
       Given bids
-        | auction | bidder | price | date_time            |
-        | 1007    | 1001   | 250   | 2026-01-01T23:59:01Z |
+        | auction | bidder | price | date_time            | extra |
+        | 1007    | 1001   | 250   | 2026-01-01T23:59:01Z | abc   |
       Then Logged is
         | auction | dt         | hm    |
         | 1007    | 2026-01-01 | 23:59 |

@@ -17,8 +17,8 @@ Feature: Nexmark 13: bounded side input
 
     Examples: a bid with a partner, one without
       Given side_input
-        | key  | value    |
-        | 1007 | seven    |
+        | key  | value |
+        | 1007 | seven |
       And bids
         | auction | bidder | price | date_time            |
         | 11007   | 1001   | 250   | 2026-01-01T00:00:01Z |

@@ -12,10 +12,10 @@ Feature: Nexmark 14: calculation
       @do   keep price > 1000000 and price < 50000000
       @do   select auction, bidder, price,
               case
-                when date_part('hour', date_time) between 8 and 18 then 'dayTime'
-                when date_part('hour', date_time) <= 6 or date_part('hour', date_time) >= 20 then 'nightTime'
-                else 'otherTime'
-              end as bid_time_type,
+                  when date_part('hour', date_time) between 8 and 18 then 'dayTime'
+                  when date_part('hour', date_time) <= 6 or date_part('hour', date_time) >= 20 then 'nightTime'
+                  else 'otherTime'
+                end as bid_time_type,
               date_time, extra, octet_length(extra) - octet_length(replace(extra, 'c', '')) as c_counts
     @sink(type=file, path="out/q14.jsonl")
 

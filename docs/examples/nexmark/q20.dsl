@@ -18,14 +18,14 @@ Feature: Nexmark 20: bids with their auction
 
     Examples: a bid waits for its auction
       Given bids
-        | auction | bidder | price | date_time            |
-        | 2000    | 1001   | 100   | 2026-01-01T00:00:01Z |
-        | 2001    | 1001   | 100   | 2026-01-01T00:00:01Z |
+        | auction | bidder | price | channel | url                | date_time            | extra |
+        | 2000    | 1001   | 100   | apple   | https://a.example/ | 2026-01-01T00:00:01Z | abc   |
+        | 2001    | 1001   | 100   | apple   | https://a.example/ | 2026-01-01T00:00:01Z | abc   |
       Then Expanded is empty
       Given auctions
-        | id   | item_name | category | date_time            |
-        | 2000 | old desk  | 10       | 2026-01-01T00:00:02Z |
-        | 2001 | rare map  | 11       | 2026-01-01T00:00:02Z |
+        | id   | item_name | description | initial_bid | reserve | date_time            | expires              | seller | category | extra |
+        | 2000 | old desk  | of oak      | 50          | 200     | 2026-01-01T00:00:02Z | 2026-01-01T00:01:00Z | 1002   | 10       | abc   |
+        | 2001 | rare map  | of Peru     | 50          | 200     | 2026-01-01T00:00:02Z | 2026-01-01T00:01:00Z | 1002   | 11       | abc   |
       Then Expanded is
         | auction | bidder | item_name |
         | 2000    | 1001   | old desk  |

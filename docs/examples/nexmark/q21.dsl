@@ -9,22 +9,22 @@ Feature: Nexmark 21: channel ids
 
     @step(name=Numbered)
       @do   set channel_id = case lower(channel)
-              when 'apple' then '0'
-              when 'google' then '1'
-              when 'facebook' then '2'
-              when 'baidu' then '3'
-              else regexp_match(url, '(&|^)channel_id=([^&]*)')[2]
-            end
+                when 'apple' then '0'
+                when 'google' then '1'
+                when 'facebook' then '2'
+                when 'baidu' then '3'
+                else regexp_match(url, '(&|^)channel_id=([^&]*)')[2]
+              end
       @do   keep channel_id is not null
       @do   select auction, bidder, price, channel, channel_id
     @sink(type=file, path="out/q21.jsonl")
 
     Examples: by name, by address, not at all
       Given bids
-        | auction | channel   | url                              | date_time            |
-        | 1007    | Apple     | https://a.example/?q=1           | 2026-01-01T00:00:01Z |
-        | 1008    | channel-7 | https://a.example/?q=1&channel_id=7&x=1 | 2026-01-01T00:00:01Z |
-        | 1009    | channel-8 | https://a.example/?q=1           | 2026-01-01T00:00:01Z |
+        | auction | bidder | price | channel   | url                                     | date_time            |
+        | 1007    | 1001   | 100   | Apple     | https://a.example/?q=1                  | 2026-01-01T00:00:01Z |
+        | 1008    | 1001   | 100   | channel-7 | https://a.example/?q=1&channel_id=7&x=1 | 2026-01-01T00:00:01Z |
+        | 1009    | 1001   | 100   | channel-8 | https://a.example/?q=1                  | 2026-01-01T00:00:01Z |
       Then Numbered is
         | auction | channel_id |
         | 1007    | 0          |

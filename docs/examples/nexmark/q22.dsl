@@ -14,8 +14,8 @@ Feature: Nexmark 22: folders of the address
 
     Examples: an address is cut
       Given bids
-        | auction | url                            | date_time            |
-        | 1007    | https://a.example/x/y/z/item.htm | 2026-01-01T00:00:01Z |
+        | auction | bidder | price | channel | url                              | date_time            |
+        | 1007    | 1001   | 100   | apple   | https://a.example/x/y/z/item.htm | 2026-01-01T00:00:01Z |
       Then Folders is
         | auction | dir1 | dir2 | dir3 |
         | 1007    | x    | y    | z    |

@@ -22,17 +22,17 @@ Feature: Nexmark 23: bidders who sell
 
     Examples: a bidder who sells, and one who does not
       Given people
-        | id   | name      | date_time            |
-        | 1001 | Ada Arden | 2026-01-01T00:00:00Z |
-        | 1002 | Ben Brook | 2026-01-01T00:00:00Z |
+        | id   | name      | email_address | credit_card         | city     | state | date_time            | extra |
+        | 1001 | Ada Arden | ada@x.example | 1111 2222 3333 4444 | Portland | OR    | 2026-01-01T00:00:00Z | abc   |
+        | 1002 | Ben Brook | ben@x.example | 1111 2222 3333 4444 | Seattle  | WA    | 2026-01-01T00:00:00Z | abc   |
       And auctions
-        | id   | seller | item_name | date_time            |
-        | 2000 | 1001   | old desk  | 2026-01-01T00:00:01Z |
-        | 2001 | 1001   | rare map  | 2026-01-01T00:00:01Z |
+        | id   | item_name | description | initial_bid | reserve | date_time            | expires              | seller | category | extra |
+        | 2000 | old desk  | of oak      | 50          | 200     | 2026-01-01T00:00:01Z | 2026-01-01T00:01:00Z | 1001   | 10       | abc   |
+        | 2001 | rare map  | of Peru     | 50          | 200     | 2026-01-01T00:00:01Z | 2026-01-01T00:01:00Z | 1001   | 11       | abc   |
       And bids
-        | auction | bidder | price | date_time            |
-        | 3000    | 1001   | 100   | 2026-01-01T00:00:02Z |
-        | 3000    | 1002   | 200   | 2026-01-01T00:00:02Z |
+        | auction | bidder | price | channel | url                | date_time            | extra |
+        | 3000    | 1001   | 100   | apple   | https://a.example/ | 2026-01-01T00:00:02Z | abc   |
+        | 3000    | 1002   | 200   | apple   | https://a.example/ | 2026-01-01T00:00:02Z | abc   |
       Then BySellers is
         | bidder | price | name      | item_name |
         | 1001   | 100   | Ada Arden | old desk  |

@@ -16,3 +16,17 @@ Feature: Nexmark 5: hot items
       @do   top 1 by num desc with ties in tumbling(2s)
       @do   select auction, num, window_start, window_end
     @sink(type=file, path="out/q5.jsonl")
+
+    Examples: two auctions share a place
+      Given bids
+        | auction | date_time            |
+        | 1007    | 2026-01-01T00:00:01Z |
+        | 1007    | 2026-01-01T00:00:03Z |
+        | 1008    | 2026-01-01T00:00:03Z |
+        | 1008    | 2026-01-01T00:00:03Z |
+      When the watermark of bids reaches 2026-01-01T00:00:04Z
+      Then Hot is
+        | auction | num | window_start         | window_end           |
+        | 1007    | 1   | 2025-12-31T23:59:52Z | 2026-01-01T00:00:02Z |
+        | 1007    | 2   | 2025-12-31T23:59:54Z | 2026-01-01T00:00:04Z |
+        | 1008    | 2   | 2025-12-31T23:59:54Z | 2026-01-01T00:00:04Z |

@@ -17,11 +17,11 @@ Feature: Nexmark 7: highest bid
 
     Examples: two bids of the same price
       Given bids
-        | auction | bidder | price | date_time            |
-        | 1007    | 1001   | 500   | 2026-01-01T00:00:01Z |
-        | 1007    | 1002   | 400   | 2026-01-01T00:00:02Z |
-        | 1008    | 1003   | 500   | 2026-01-01T00:00:03Z |
-        | 1008    | 1004   | 100   | 2026-01-01T00:00:11Z |
+        | auction | bidder | price | date_time            | extra |
+        | 1007    | 1001   | 500   | 2026-01-01T00:00:01Z | abc   |
+        | 1007    | 1002   | 400   | 2026-01-01T00:00:02Z | abc   |
+        | 1008    | 1003   | 500   | 2026-01-01T00:00:03Z | abc   |
+        | 1008    | 1004   | 100   | 2026-01-01T00:00:11Z | abc   |
       When the input ends
       Then Winners is
         | auction | bidder | price |

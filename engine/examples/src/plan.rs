@@ -56,7 +56,7 @@ pub(crate) fn plan(
     for node in &mut plan.nodes {
         if let Op::Source(op) = &mut node.op {
             let facts = SourceFacts {
-                schema: op.full_schema.clone(),
+                schema: as_read(&op.full_schema, &op.projection),
                 idle_us: op.idle_us,
                 lateness_us: op.lateness_us,
                 time: node.time.as_ref().and_then(|t| Some(EventTime { column: *op.projection.get(t.column)?, shift_us: t.shift_us })),
@@ -68,6 +68,13 @@ pub(crate) fn plan(
         }
     }
     Ok(ExamplePlan { plan, sources, outputs })
+}
+
+/// The columns of a source; those that nobody reads may be left out of a row, whatever they promise, as nobody would decode them.
+fn as_read(schema: &SchemaRef, read: &[usize]) -> SchemaRef {
+    let fields = schema.fields().iter().enumerate();
+    let fields = fields.map(|(i, f)| if read.contains(&i) { f.clone() } else { f.as_ref().clone().with_nullable(true).into() });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()).into()
 }
 
 /// What the examples of a scenario expect something of.

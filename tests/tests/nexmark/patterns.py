@@ -94,7 +94,7 @@ def sudden_drops(bids):
             while end < len(rows) and rows[end]["price"] > first["price"] - DROP:
                 end += 1
             found = end < len(rows) and rows[end]["price"] < first["price"] - DROP
-            if found and rows[end]["date_time"] - first["date_time"] < WITHIN:
+            if found and rows[end]["date_time"] - first["date_time"] <= WITHIN:
                 drop = first["price"] - rows[end]["price"]
                 yield {"auction": auction, "bidder": bidder, "drop_time": rows[end]["date_time"], "drop_diff": drop}
                 start = end + 1
