@@ -9,4 +9,5 @@ pub mod data;
 pub mod flights;
 pub mod measure;
 pub mod memory;
+pub mod nexmark;
 pub mod run;

@@ -5,7 +5,7 @@ use crate::{
     run::BenchError,
 };
 use arrow::{
-    array::{Array, AsArray},
+    array::AsArray,
     datatypes::{SchemaRef, TimestampMicrosecondType},
     ipc::reader::FileReader,
     record_batch::RecordBatch,

@@ -157,7 +157,9 @@ pub(super) fn bidders_who_sell(tables: &Tables, give: &mut Give<'_>) -> Result<(
         columns.extend(all_picked(tables.get("person")?, &person, bidders)?);
         columns.extend(all_picked(tables.get("auction")?, &auction, auctions)?);
         give(&columns);
-        [bids, bidders, auctions].map(Vec::clear);
+        bids.clear();
+        bidders.clear();
+        auctions.clear();
         Ok(())
     };
     for (b, batch) in tables.get("bid")?.iter().enumerate() {

@@ -5,7 +5,7 @@ use super::{
     columns::{DAY_US, SECOND_US, from_days, from_floats, from_ints, ints, texts, times},
 };
 use crate::{nexmark::events::Tables, run::BenchError};
-use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::array::{ArrayRef, StringArray};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
