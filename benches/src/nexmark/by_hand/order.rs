@@ -75,7 +75,8 @@ pub(super) fn top_ten(tables: &Tables, give: &mut Give<'_>) -> Result<(), BenchE
             top.insert(place.min(top.len()), (price[row], at[row], (b, row)));
         }
     }
-    let (places, ranks): (Vec<Place>, Vec<i64>) = tops.into_values().flat_map(|top| top.into_iter().zip(1..)).map(|(bid, rank)| (bid.2, rank)).unzip();
+    let (places, ranks): (Vec<Place>, Vec<i64>) =
+        tops.into_values().flat_map(|top| top.into_iter().zip(1..)).map(|(bid, rank)| (bid.2, rank)).unzip();
     for (places, ranks) in places.chunks(GIVEN_ROWS).zip(ranks.chunks(GIVEN_ROWS)) {
         let mut columns = all_picked(bids, &BID, places)?;
         columns.push(from_ints(ranks.to_vec()));

@@ -17,7 +17,8 @@ type Bid = (i64, i64);
 fn groups(tables: &Tables) -> Result<HashMap<(i64, i64), Vec<Bid>>, BenchError> {
     let mut groups: HashMap<(i64, i64), Vec<Bid>> = HashMap::new();
     for batch in tables.get("bid")? {
-        let (auction, bidder, price, at) = (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
+        let (auction, bidder, price, at) =
+            (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
         for row in 0..price.len() {
             groups.entry((auction[row], bidder[row])).or_default().push((price[row], at[row]));
         }

@@ -94,7 +94,8 @@ pub(super) fn side_input(tables: &Tables, give: &mut Give<'_>) -> Result<(), Ben
         side.extend(ints(batch, "key")?.iter().copied().zip(texts(batch, "value")?.iter().flatten()));
     }
     for batch in tables.get("bid")? {
-        let (auction, bidder, price, at) = (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
+        let (auction, bidder, price, at) =
+            (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
         let mut out = [(); 4].map(|()| Vec::with_capacity(auction.len()));
         let mut values = StringBuilder::new();
         for row in 0..auction.len() {
@@ -113,7 +114,8 @@ pub(super) fn expensive(tables: &Tables, give: &mut Give<'_>) -> Result<(), Benc
     const LEAST: i128 = 1_000_000_000;
     const MOST: i128 = 50_000_000_000;
     for batch in tables.get("bid")? {
-        let (auction, bidder, price, at) = (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
+        let (auction, bidder, price, at) =
+            (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
         let extra = texts(batch, "extra")?;
         let (mut auctions, mut bidders, mut prices, mut when) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut kinds, mut extras, mut counts) = (StringBuilder::new(), StringBuilder::new(), Vec::new());

@@ -59,7 +59,8 @@ pub(super) fn of_days(tables: &Tables, give: &mut Give<'_>) -> Result<(), BenchE
     let mut groups: Vec<Statistics> = Vec::new();
     let (mut bidders, mut auctions) = (Seen::default(), Seen::default());
     for batch in tables.get("bid")? {
-        let (auction, bidder, price, at) = (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
+        let (auction, bidder, price, at) =
+            (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
         for row in 0..price.len() {
             let day = at[row].div_euclid(DAY_US);
             let number = *numbers.entry(day).or_insert_with(|| {
@@ -85,7 +86,8 @@ pub(super) fn of_channels(tables: &Tables, give: &mut Give<'_>) -> Result<(), Be
     let mut channels: Vec<&str> = Vec::new();
     let (mut bidders, mut auctions) = (Seen::default(), Seen::default());
     for batch in tables.get("bid")? {
-        let (auction, bidder, price, at) = (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
+        let (auction, bidder, price, at) =
+            (ints(batch, "auction")?, ints(batch, "bidder")?, ints(batch, "price")?, times(batch, "date_time")?);
         let channel = texts(batch, "channel")?;
         for row in 0..price.len() {
             let (name, day) = (channel.value(row), at[row].div_euclid(DAY_US));
