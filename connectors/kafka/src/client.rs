@@ -7,7 +7,6 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::KafkaError,
-    message::Message,
     producer::{DeliveryResult, ProducerContext},
     types::RDKafkaErrorCode,
 };
@@ -102,7 +101,6 @@ pub(crate) fn config(options: &Options, side: Side) -> Result<ClientConfig, Conn
 pub(crate) struct Heard {
     /// The first delivery that failed.
     failed: Mutex<Option<KafkaError>>,
-    delivered: AtomicU64,
     /// How many errors there were of the connection: evidence from before is stale.
     pub(crate) troubles: AtomicU64,
     /// The token of `OAUTHBEARER`, where the options give one.
@@ -124,11 +122,6 @@ impl Heard {
     /// The first delivery that failed since the last call.
     pub(crate) fn take_failure(&self) -> Option<KafkaError> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// How many messages the brokers have taken.
-    pub(crate) fn delivered(&self) -> u64 {
-        self.delivered.load(Ordering::Acquire)
     }
 }
 
@@ -170,14 +163,8 @@ impl ProducerContext for Ears {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        match result {
-            Ok(message) => {
-                debug_assert!(message.partition() >= 0);
-                self.0.delivered.fetch_add(1, Ordering::AcqRel);
-            }
-            Err((cause, _)) => {
-                self.0.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| cause.clone());
-            }
+        if let Err((cause, _)) = result {
+            self.0.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| cause.clone());
         }
     }
 }

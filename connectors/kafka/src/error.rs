@@ -135,3 +135,43 @@ pub(crate) fn named(topic: &str, mut error: ConnectorError) -> ConnectorError {
     }
     error
 }
+
+/// Another producer has the place.
+pub(crate) fn fenced(name: &str) -> ConnectorError {
+    ConnectorError::operator("KAF030", format!("another run of `{name}` has taken over its output"))
+        .hint("let only one run of a scenario write to a sink; this one wrote nothing that the other does not know of")
+}
+
+/// A marker of a newer generation.
+pub(crate) fn newer_generation(name: &str, own: u64, newer: u64) -> ConnectorError {
+    ConnectorError::operator("KAF030", format!("`{name}` is generation {own}, and generation {newer} has written already"))
+        .hint("let only one run of a scenario write to a sink; stop this one, or start it from the newest checkpoint")
+}
+
+/// A transaction does not come to its end.
+pub(crate) fn transaction(topic: &str, cause: KafkaError) -> ConnectorError {
+    if is_refusal(&cause) || cause.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+        return writing(topic, cause);
+    }
+    ConnectorError::operator("KAF031", format!("a transaction on `{topic}` does not come to its end: {cause}"))
+        .hint("see whether the brokers run and have room; nothing of it is visible, and it is written again")
+        .caused_by(cause)
+}
+
+/// Exactly once needs checkpoints.
+pub(crate) fn needs_checkpoints() -> ConnectorError {
+    ConnectorError::user("KAF032", "`delivery=exactly-once` needs checkpoints")
+        .hint("run with `--state DIR`, or write `delivery=at-least-once`")
+}
+
+/// A marker topic that does not keep its markers.
+pub(crate) fn forgetful(topic: &str, policy: &str) -> ConnectorError {
+    ConnectorError::user("KAF033", format!("the marker topic `{topic}` has `cleanup.policy={policy}`, and would forget what was committed"))
+        .hint("set its `cleanup.policy` to `compact`, or name another one with `marker_topic=`")
+}
+
+/// An outbox that is not what was held back.
+pub(crate) fn outbox(why: &str) -> ConnectorError {
+    ConnectorError::operator("KAF034", format!("output that a checkpoint holds back is damaged: {why}"))
+        .hint("start from the checkpoint before it")
+}

@@ -7,12 +7,14 @@
 
 mod client;
 mod error;
+mod failpoint;
 mod native;
 mod options;
 mod secret;
 mod sink;
 mod source;
 
+pub use failpoint::{FailPoint, StepHook};
 pub use native::NATIVE_ABOUT;
 
 use arrow::datatypes::SchemaRef;
@@ -21,11 +23,18 @@ use std::sync::Arc;
 
 /// The connectors of this crate.
 pub fn connectors() -> Vec<Arc<dyn Connector>> {
-    vec![Arc::new(KafkaConnector)]
+    connectors_heard_by(failpoint::no_hook())
+}
+
+/// The same; the hook hears of each step of recovery and commit.
+pub fn connectors_heard_by(hook: StepHook) -> Vec<Arc<dyn Connector>> {
+    vec![Arc::new(KafkaConnector { hook })]
 }
 
 /// `kafka`.
-struct KafkaConnector;
+struct KafkaConnector {
+    hook: StepHook,
+}
 
 impl Connector for KafkaConnector {
     fn spec(&self) -> &'static ConnectorSpec {
@@ -38,6 +47,6 @@ impl Connector for KafkaConnector {
         source::open(config)
     }
     fn sink(&self, config: SinkConfig) -> Result<Arc<dyn Sink>, ConnectorError> {
-        sink::open(config)
+        sink::open(config, self.hook.clone())
     }
 }

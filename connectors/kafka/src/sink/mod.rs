@@ -1,8 +1,11 @@
 //! The `kafka` sink: rows go out as epochs close (at least once), or with the checkpoint that holds them (exactly once).
 
 mod changes;
+mod committer;
 mod direct;
 mod frames;
+mod marker;
+mod outbox;
 mod rows;
 mod topic;
 
@@ -10,31 +13,41 @@ use crate::{
     client::{self, Ears, Heard, Side},
     error, options,
 };
+use crate::failpoint::StepHook;
 use changes::Upserts;
+use committer::KafkaCommitter;
 use direct::DirectWriter;
 use frames::Frames;
+use outbox::HeldWriter;
 use rdkafka::ClientConfig;
 use rows::RowWriter;
-use runink_connector_api::{ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter};
+use runink_connector_api::{CommitIdentity, Committer, ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter};
 use std::sync::Arc;
 
 struct KafkaSink {
     config: SinkConfig,
     client: ClientConfig,
     topic: String,
+    delivery: Delivery,
+    hook: StepHook,
 }
 
 /// Opens a sink: everything that can be wrong before the first row is found here.
-pub(crate) fn open(config: SinkConfig) -> Result<Arc<dyn Sink>, ConnectorError> {
+pub(crate) fn open(config: SinkConfig, hook: StepHook) -> Result<Arc<dyn Sink>, ConnectorError> {
     options::brokers_given(&config.options)?;
     let topic = options::topic(&config.options)?.to_owned();
     topic::check(&config.options)?;
     rows::check_columns(&config.schema)?;
     RowWriter::new(&config)?;
+    let delivery = match (config.options.text("delivery"), config.checkpoints) {
+        (Some("at-least-once"), _) | (None, false) => Delivery::AtLeastOnce,
+        (_, true) => Delivery::ExactlyOnce,
+        (_, false) => return Err(error::needs_checkpoints()),
+    };
     let client = client::config(&config.options, Side::Sink)?;
     let admin = topic::admin(&client, Ears(Arc::new(Heard::new(&config.options)?)))?;
     topic::ensure(&admin, client::brokers(&config.options), &topic, topic::making(&config.options)?.as_ref())?;
-    Ok(Arc::new(KafkaSink { config, client, topic }))
+    Ok(Arc::new(KafkaSink { config, client, topic, delivery, hook }))
 }
 
 impl Sink for KafkaSink {
@@ -42,9 +55,17 @@ impl Sink for KafkaSink {
         SinkWidth::EachWorker
     }
     fn delivery(&self) -> Delivery {
-        Delivery::AtLeastOnce
+        self.delivery
     }
     fn writer(&self, _: Share) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        if self.delivery == Delivery::ExactlyOnce {
+            return Ok(Box::new(HeldWriter {
+                rows: RowWriter::new(&self.config)?,
+                upserts: rows::upserts(&self.config).then(Upserts::default),
+                frames: Frames::default(),
+                summary: SinkSummary::default(),
+            }));
+        }
         let ears = Ears(Arc::new(Heard::new(&self.config.options)?));
         let heard = ears.0.clone();
         let producer = self.client.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))?;
@@ -58,5 +79,12 @@ impl Sink for KafkaSink {
             frames: Frames::default(),
             summary: SinkSummary::default(),
         }))
+    }
+    fn committer(&self, identity: CommitIdentity) -> Result<Option<Box<dyn Committer>>, ConnectorError> {
+        if self.delivery != Delivery::ExactlyOnce {
+            return Ok(None);
+        }
+        let committer = KafkaCommitter::new(&self.config.options, &self.topic, &self.config.name, &identity, self.hook.clone())?;
+        Ok(Some(Box::new(committer)))
     }
 }
