@@ -32,7 +32,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Broker {
     pub(crate) address: String,
-    pub(crate) folder: PathBuf,
     /// Stops the broker when this process is gone, however it ends: its standard input is closed then.
     _keeper: Child,
 }
@@ -66,7 +65,7 @@ pub(crate) fn start_broker(settings: &[&str]) -> Broker {
     let mut keeper = Command::new("setsid");
     keeper.args(["bash", "-c", script]).arg(deploy.join("stop")).arg(&folder);
     let keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    Broker { address: format!("127.0.0.1:{port}"), folder, _keeper: keeper }
+    Broker { address: format!("127.0.0.1:{port}"), _keeper: keeper }
 }
 
 /// The broker of this test binary.
@@ -122,6 +121,22 @@ pub(crate) fn topic_with(name: &str, partitions: i32, config: &[(&str, &str)]) -
 pub(crate) fn grow(topic: &str, partitions: usize) {
     let more = rdkafka::admin::NewPartitions::new(topic, partitions);
     wait_for(admin().create_partitions([&more], &AdminOptions::new())).unwrap().into_iter().for_each(|m| drop(m.unwrap()));
+}
+
+/// Forgets a consumer group, as brokers do with one that has no members for long.
+pub(crate) fn delete_group(group: &str) {
+    wait_for(admin().delete_groups(&[group], &AdminOptions::new())).unwrap().into_iter().for_each(|g| drop(g.unwrap()));
+}
+
+/// Removes a topic, and waits until it is gone.
+pub(crate) fn delete_topic(topic: &str) {
+    wait_for(admin().delete_topics(&[topic], &AdminOptions::new())).unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+    let admin = admin();
+    let until = Instant::now() + PATIENCE;
+    while admin.inner().fetch_metadata(None, PATIENCE).unwrap().topics().iter().any(|t| t.name() == topic) {
+        assert!(Instant::now() < until, "the topic stays");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Removes what stands before an offset, as retention does.
