@@ -9,11 +9,11 @@ mod outbox;
 mod rows;
 mod topic;
 
+use crate::failpoint::StepHook;
 use crate::{
     client::{self, Ears, Heard, Side},
     error, options,
 };
-use crate::failpoint::StepHook;
 use changes::Upserts;
 use committer::KafkaCommitter;
 use direct::DirectWriter;
@@ -21,7 +21,9 @@ use frames::Frames;
 use outbox::HeldWriter;
 use rdkafka::ClientConfig;
 use rows::RowWriter;
-use runink_connector_api::{CommitIdentity, Committer, ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter};
+use runink_connector_api::{
+    CommitIdentity, Committer, ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter,
+};
 use std::sync::Arc;
 
 struct KafkaSink {

@@ -73,7 +73,12 @@ fn die_at(point: FailPoint, markers: &str) {
     };
     for (time, dies) in case(point).into_iter().enumerate() {
         let out = run(Some(dies));
-        assert_eq!(out.status.signal(), Some(6), "{point:?}: process {time} did not die at {dies:?}: {}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(
+            out.status.signal(),
+            Some(6),
+            "{point:?}: process {time} did not die at {dies:?}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
     }
     let out = run(None);
     assert!(out.status.success(), "{point:?}: {}", String::from_utf8_lossy(&out.stderr));
