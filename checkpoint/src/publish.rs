@@ -111,6 +111,10 @@ pub trait Publications: Send + Sync {
 
     /// A newer generation has begun. No further checkpoint of this one will be; the scenario must stop.
     fn fenced(&self, fenced: Fenced);
+
+    /// What was handed over cannot be stored: a type without a form on disk, or a bug. No further checkpoint will be; the scenario must stop, as its output could
+    /// never be committed. (A disk that is full or a store that is away is not this: then checkpoints are late.)
+    fn failed(&self, why: &str);
 }
 
 #[cfg(test)]

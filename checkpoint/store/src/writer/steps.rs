@@ -1,0 +1,282 @@
+//! The steps of a checkpoint, done. Each leaves the writer's facts as they were where it fails, or says that the database is lost.
+
+use super::{Candidate, Writer};
+use crate::{
+    FailPoint, StoreError,
+    claim::newest_generation,
+    database::{Database, clear, copy_of, files_of, remove, stays},
+    fetch::{self, file_object, manifest_object, measure, savepoint_object},
+    manifest::{FileEntry, Manifest},
+    objects::Put,
+    open::objects_named,
+    protocol::{
+        PublishPermit, Stage, Taken,
+        retire::{Known, garbage, object_name, too_old},
+        taken,
+    },
+    read::outboxes,
+    unsaved::Unsaved,
+};
+use runink_checkpoint::{Boundary, CheckpointNumber, CommitPermit, Exists, Fenced, Generation, Published, SinkOutboxes};
+use std::{
+    collections::BTreeSet,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// How many numbers in a row may be taken by manifests that came late: an older generation has one on its way, no more.
+const MAX_LATE: usize = 8;
+
+impl Writer {
+    pub(super) fn merge(&mut self, upto: Boundary) -> Result<(), StoreError> {
+        let (nodes, shapes, taken, committed) = {
+            let mut handed = self.intake.lock();
+            let (taken, committed) = handed.take(upto);
+            (handed.nodes(), handed.shapes().clone(), taken, committed)
+        };
+        self.merged.settle(&nodes, &shapes)?;
+        self.merged.committed(&committed);
+        for (boundary, pieces) in taken {
+            self.merged.boundary(boundary, pieces, self.next_number)?;
+        }
+        (self.merged_to, self.merged_at) = (Some(upto), Instant::now());
+        self.at(FailPoint::Merged)
+    }
+
+    pub(super) fn rebuild(&mut self) -> Result<(), StoreError> {
+        self.database = None;
+        let path = self.places.database();
+        match self.aside {
+            Some((n, _)) => copy_of(&self.places.set_aside(n), &path)?,
+            None => clear(&path)?,
+        }
+        // Names of files are given again: what was known of files that came after is not.
+        let kept: BTreeSet<String> = files_of(&path)?.into_iter().collect();
+        self.known.retain(|name, _| kept.contains(name));
+        self.database = Some(Database::open(&path)?);
+        Ok(())
+    }
+
+    pub(super) fn set_aside(&mut self, boundary: Boundary) -> Result<(), StoreError> {
+        let n = self.asides + 1;
+        let folder = self.places.set_aside(n);
+        remove(&folder)?;
+        // Only what has come through whole is put back.
+        let Some(database) = self.database.take() else {
+            return Err(StoreError::Database { what: "writing", message: "it is not open".to_owned() });
+        };
+        database.set_aside(&self.merged.unsaved, &folder, &self.settings.probe)?;
+        self.database = Some(database);
+        let before = self.aside.replace((n, boundary));
+        self.asides = n;
+        self.merged.unsaved = Unsaved::default();
+        self.candidate = Some(Candidate {
+            number: self.next_number,
+            boundary,
+            stage: Stage::SetAside,
+            files: Vec::new(),
+            begun: self.merged_at,
+            stored_bytes: 0,
+        });
+        self.failed = false;
+        self.next_number = self.next_number.next();
+        if let Some((old, _)) = before {
+            let folder = self.places.set_aside(old);
+            if let Err(error) = remove(&folder) {
+                // It only takes room; the next start clears the folder of it.
+                tracing::warn!("{error}");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn store(&mut self) -> Result<(), StoreError> {
+        let Some((n, _)) = self.aside else { return Ok(()) };
+        let folder = self.places.set_aside(n);
+        let mut files = Vec::new();
+        let mut stored_bytes = 0;
+        for name in files_of(&folder)? {
+            let path = folder.join(&name);
+            let entry = match self.known.get(&name) {
+                Some(entry) => entry.clone(),
+                None => {
+                    let (bytes, sha256) = measure(&path)?;
+                    FileEntry { object: object_name(self.generation, &sha256), name: name.clone(), bytes, sha256 }
+                }
+            };
+            if !self.there.contains(&entry.object) {
+                self.at(FailPoint::BeforeFileStored)?;
+                self.objects.put_file(&file_object(&entry.object), &path)?;
+                self.there.insert(entry.object.clone());
+                stored_bytes += entry.bytes;
+                self.at(FailPoint::FileStored)?;
+            }
+            if stays(&name) {
+                self.known.insert(name, entry.clone());
+            }
+            files.push(entry);
+        }
+        self.objects.sync()?;
+        self.known.retain(|name, _| files.iter().any(|f| f.name == *name));
+        if let Some(candidate) = &mut self.candidate {
+            (candidate.files, candidate.stage) = (files, Stage::Stored);
+            candidate.stored_bytes += stored_bytes;
+        }
+        self.failed = false;
+        self.at(FailPoint::AllFilesStored)
+    }
+
+    pub(super) fn publish(&mut self) -> Result<(), StoreError> {
+        let Some(candidate) = &mut self.candidate else { return Ok(()) };
+        let made_at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        for _ in 0..MAX_LATE {
+            let manifest = Manifest {
+                scenario: self.settings.scenario.clone(),
+                number: candidate.number,
+                generation: self.generation,
+                boundary: candidate.boundary,
+                key_groups: self.settings.key_groups.count(),
+                made_at_ms,
+                files: candidate.files.clone(),
+            };
+            let permit = match PublishPermit::of(manifest, &self.there) {
+                Ok(permit) => permit,
+                Err(missing) => {
+                    candidate.stage = Stage::SetAside;
+                    return Err(StoreError::damaged(format!("file `{}`", missing.object), "it is not stored"));
+                }
+            };
+            let manifest = permit.manifest();
+            let number = manifest.number;
+            let object = manifest_object(number);
+            if self.objects.put_new(&object, &manifest.encode()?)? == Put::Taken {
+                let there = match self.objects.get(&object)? {
+                    Some(bytes) => Manifest::decode(&object, &bytes).ok(),
+                    None => None,
+                };
+                match taken(manifest, there.as_ref()) {
+                    Taken::Ours => {}
+                    Taken::Newer => {
+                        let newest = there.map_or(Generation(u64::MAX), |m| m.generation);
+                        return Err(Fenced { own: self.generation, newest }.into());
+                    }
+                    Taken::Late => {
+                        self.manifests.insert(number, there.as_ref().map(objects_named));
+                        candidate.number = self.next_number;
+                        self.next_number = self.next_number.next();
+                        continue;
+                    }
+                }
+            }
+            self.manifests.insert(number, Some(objects_named(manifest)));
+            candidate.stage = Stage::Exists;
+            self.failed = false;
+            return self.at(FailPoint::ManifestStored);
+        }
+        Err(StoreError::Remote {
+            url: self.objects.url(),
+            what: "writing a manifest".to_owned(),
+            message: format!("{MAX_LATE} numbers in a row were taken"),
+        })
+    }
+
+    pub(super) fn confirm(&mut self) -> Result<(), StoreError> {
+        let Some(candidate) = &self.candidate else { return Ok(()) };
+        let (number, boundary) = (candidate.number, candidate.boundary);
+        let newest = newest_generation(&*self.objects)?;
+        let permit = CommitPermit::of(Exists::seen(number), self.generation, newest)?;
+        self.at(FailPoint::Confirmed)?;
+        let outboxes = self.untold(number)?;
+        self.settings.publications.published(Published { number, boundary, outboxes, permit });
+        self.told = number;
+        self.published = Some(boundary);
+        let (begun, stored_bytes) = (candidate.begun, candidate.stored_bytes);
+        self.candidate = None;
+        self.failures = 0;
+        self.next_at = Instant::now() + self.settings.every;
+        let waiting = self.intake.lock().merged_bytes;
+        self.board.write(|s| {
+            (s.published, s.boundary, s.since) = (Some(number), Some(boundary), Instant::now());
+            (s.took, s.stored_bytes, s.bytes_waiting) = (Some(begun.elapsed()), stored_bytes, waiting);
+            (s.failures, s.failure) = (0, None);
+            s.count += 1;
+        });
+        self.at(FailPoint::Told)
+    }
+
+    /// The outboxes that have become durable with a checkpoint and were not told of.
+    fn untold(&self, number: CheckpointNumber) -> Result<Vec<SinkOutboxes>, StoreError> {
+        if !self.merged.outboxes.iter().any(|o| self.told < o.number && o.number <= number) {
+            return Ok(Vec::new());
+        }
+        let mut found = match (&self.database, self.aside) {
+            (Some(database), _) => outboxes(database, &self.merged.names, self.told)?,
+            (None, Some((n, _))) => outboxes(&Database::open_read_only(&self.places.set_aside(n))?, &self.merged.names, self.told)?,
+            (None, None) => Vec::new(),
+        };
+        found.retain(|o| o.number <= number);
+        Ok(found)
+    }
+
+    pub(super) fn savepoints(&mut self) -> Result<(), StoreError> {
+        let asked: Vec<String> = self.intake.lock().savepoints.iter().map(|(name, _)| name.clone()).collect();
+        let Some(number) = self.manifests.keys().next_back().copied() else { return Ok(()) };
+        for name in asked {
+            let done = self.savepoint(&name, number);
+            // What may pass is tried again; what its name is to blame for is not.
+            let reply = match done {
+                Ok(()) => Ok(number),
+                Err(error @ (StoreError::Name(_) | StoreError::Taken(_))) => Err(error),
+                Err(error) => return Err(error),
+            };
+            let mut handed = self.intake.lock();
+            if let Some(at) = handed.savepoints.iter().position(|(n, _)| *n == name) {
+                let (_, waiting) = handed.savepoints.remove(at);
+                // Whoever asked may have gone.
+                let _gone = waiting.send(reply);
+            }
+        }
+        Ok(())
+    }
+
+    fn savepoint(&self, name: &str, number: CheckpointNumber) -> Result<(), StoreError> {
+        let manifest = fetch::manifest(&*self.objects, number)?;
+        if self.objects.put_new(&savepoint_object(name)?, &manifest.encode()?)? == Put::Taken
+            && fetch::savepoint(&*self.objects, name).ok().as_ref() != Some(&manifest)
+        {
+            return Err(StoreError::Taken(name.to_owned()));
+        }
+        self.at(FailPoint::SavepointStored)
+    }
+
+    pub(super) fn retire(&mut self) -> Result<(), StoreError> {
+        let newest = newest_generation(&*self.objects)?;
+        if newest != self.generation {
+            return Err(Fenced { own: self.generation, newest }.into());
+        }
+        for number in too_old(&self.manifests.keys().copied().collect(), self.settings.keep) {
+            self.objects.delete(&manifest_object(number))?;
+            self.manifests.remove(&number);
+            self.at(FailPoint::ManifestDeleted)?;
+        }
+        // Savepoints are looked for after manifests went: whoever makes one looks, after it, whether its manifest is still there.
+        let mut needed: BTreeSet<String> = self.manifests.values().flatten().flatten().cloned().collect();
+        let mut unread = self.manifests.values().any(Option::is_none);
+        for name in self.objects.list("savepoints")? {
+            match fetch::savepoint(&*self.objects, &name) {
+                Ok(manifest) => needed.extend(objects_named(&manifest)),
+                Err(StoreError::NotThere(_)) => {}
+                Err(StoreError::Damaged { .. } | StoreError::Format { .. } | StoreError::Name(_)) => unread = true,
+                Err(error) => return Err(error),
+            }
+        }
+        needed.extend(self.candidate.iter().flat_map(|c| &c.files).map(|f| f.object.clone()));
+        needed.extend(self.known.values().map(|f| f.object.clone()));
+        for object in garbage(&Known { own: self.generation, there: &self.there, needed: &needed, unread }) {
+            // First it counts as gone: were it deleted and the answer lost, nothing may rely on it.
+            self.there.remove(&object);
+            self.objects.delete(&file_object(&object))?;
+            self.at(FailPoint::FileDeleted)?;
+        }
+        Ok(())
+    }
+}
