@@ -36,7 +36,7 @@ pub enum CodecError {
 
 /// Rows in bytes, one after the other.
 #[derive(Debug, Default)]
-pub struct Encoded {
+pub(crate) struct Encoded {
     bytes: Vec<u8>,
     /// Where each row begins, and where the last ends.
     offsets: Vec<usize>,
@@ -44,7 +44,7 @@ pub struct Encoded {
 
 impl Encoded {
     /// One row's bytes.
-    pub fn row(&self, i: usize) -> &[u8] {
+    pub(crate) fn row(&self, i: usize) -> &[u8] {
         match (self.offsets.get(i), self.offsets.get(i + 1)) {
             (Some(&from), Some(&to)) => &self.bytes[from..to],
             _ => &[],
@@ -74,7 +74,7 @@ fn width(data_type: &DataType) -> Option<usize> {
 ///
 /// # Errors
 /// The type that cannot.
-pub fn supported(data_type: &DataType) -> Result<(), CodecError> {
+pub(crate) fn supported(data_type: &DataType) -> Result<(), CodecError> {
     fn at(data_type: &DataType, depth: usize) -> Result<(), CodecError> {
         if depth > MAX_DEPTH {
             return Err(CodecError::Type(data_type.clone()));
@@ -99,7 +99,7 @@ pub fn supported(data_type: &DataType) -> Result<(), CodecError> {
 ///
 /// # Errors
 /// Where a type has no form on disk, or a row is larger than 4 GiB.
-pub fn encode(columns: &[ArrayRef], rows: usize) -> Result<Encoded, CodecError> {
+pub(crate) fn encode(columns: &[ArrayRef], rows: usize) -> Result<Encoded, CodecError> {
     let cells = columns.iter().map(|c| Cells::of(c, 0)).collect::<Result<Vec<_>, _>>()?;
     join(&cells, rows)
 }
@@ -306,7 +306,7 @@ impl Cells {
 ///
 /// # Errors
 /// Where the bytes are not rows of these fields.
-pub fn decode(fields: &[FieldRef], rows: &[&[u8]]) -> Result<Vec<ArrayRef>, CodecError> {
+pub(crate) fn decode(fields: &[FieldRef], rows: &[&[u8]]) -> Result<Vec<ArrayRef>, CodecError> {
     let mut left = rows.to_vec();
     let columns = fields.iter().map(|f| column(f.data_type(), &mut left, 0)).collect::<Result<Vec<_>, _>>()?;
     if left.iter().any(|row| !row.is_empty()) {

@@ -4,7 +4,7 @@ use crate::{
     FailPoint, Probe, StoreError,
     claim::hex,
     database::clear,
-    manifest::{FileEntry, Manifest, plain_name},
+    manifest::{FileEntry, Manifest, ManifestId, plain_name},
     objects::Objects,
 };
 use runink_checkpoint::CheckpointNumber;
@@ -25,9 +25,9 @@ const READ_BYTES: usize = 1 << 20;
 /// How many files are checked at once at most.
 const MAX_CHECKERS: usize = 8;
 
-/// Where the manifest of a checkpoint stands.
-pub(crate) fn manifest_object(number: CheckpointNumber) -> String {
-    format!("manifests/{:020}", number.0)
+/// Where a manifest stands.
+pub(crate) fn manifest_object(id: ManifestId) -> String {
+    format!("manifests/{}", id.object())
 }
 
 /// Where a savepoint stands.
@@ -35,20 +35,29 @@ pub(crate) fn savepoint_object(name: &str) -> Result<String, StoreError> {
     if plain_name(name) { Ok(format!("savepoints/{name}")) } else { Err(StoreError::Name(name.to_owned())) }
 }
 
-/// The numbers of all manifests that are there.
-pub(crate) fn numbers(objects: &dyn Objects) -> Result<Vec<CheckpointNumber>, StoreError> {
-    Ok(objects.list("manifests")?.iter().filter_map(|n| n.parse().ok()).map(CheckpointNumber).collect())
+/// All manifests that are there, in the order in which they count.
+pub(crate) fn manifests(objects: &dyn Objects) -> Result<Vec<ManifestId>, StoreError> {
+    let mut ids: Vec<ManifestId> = objects.list("manifests")?.iter().filter_map(|n| ManifestId::read(n)).collect();
+    ids.sort();
+    Ok(ids)
 }
 
 /// Reads a manifest.
-pub(crate) fn manifest(objects: &dyn Objects, number: CheckpointNumber) -> Result<Manifest, StoreError> {
-    let what = format!("checkpoint {number}");
-    let bytes = objects.get(&manifest_object(number))?.ok_or_else(|| StoreError::NotThere(what.clone()))?;
+pub(crate) fn manifest(objects: &dyn Objects, id: ManifestId) -> Result<Manifest, StoreError> {
+    let what = format!("checkpoint {}", id.number);
+    let bytes = objects.get(&manifest_object(id))?.ok_or_else(|| StoreError::NotThere(what.clone()))?;
     let manifest = Manifest::decode(&what, &bytes)?;
-    if manifest.number == number {
-        Ok(manifest)
-    } else {
-        Err(StoreError::damaged(what, format!("it says that it is checkpoint {}", manifest.number)))
+    if manifest.id() == id {
+        return Ok(manifest);
+    }
+    Err(StoreError::damaged(what, format!("it says that it is checkpoint {} of generation {}", manifest.number, manifest.generation.0)))
+}
+
+/// Reads the manifest of a number: the one that counts where several generations have given it.
+pub(crate) fn numbered(objects: &dyn Objects, number: CheckpointNumber) -> Result<Manifest, StoreError> {
+    match manifests(objects)?.into_iter().rev().find(|id| id.number == number) {
+        Some(id) => manifest(objects, id),
+        None => Err(StoreError::NotThere(format!("checkpoint {number}"))),
     }
 }
 

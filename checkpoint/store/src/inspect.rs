@@ -149,8 +149,8 @@ impl Snapshots {
             }
             // A folder's name may be shortened; the manifests have the whole of it.
             let objects = objects::Folder::open(&folder.join("snapshots"), &Probe::default())?;
-            for number in fetch::numbers(&objects)?.into_iter().rev() {
-                if let Ok(manifest) = fetch::manifest(&objects, number) {
+            for id in fetch::manifests(&objects)?.into_iter().rev() {
+                if let Ok(manifest) = fetch::manifest(&objects, id) {
                     names.insert(manifest.scenario);
                     break;
                 }
@@ -165,11 +165,11 @@ impl Snapshots {
     /// Where they cannot be listed.
     pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
-        for number in fetch::numbers(&*self.objects)? {
-            let manifest = fetch::manifest(&*self.objects, number);
+        for id in fetch::manifests(&*self.objects)? {
+            let manifest = fetch::manifest(&*self.objects, id);
             // It was retired between the list and the look: then it is not there, which is no error.
             if !matches!(manifest, Err(StoreError::NotThere(_))) {
-                entries.push(Entry { kind: Kind::Checkpoint(number), manifest });
+                entries.push(Entry { kind: Kind::Checkpoint(id.number), manifest });
             }
         }
         for name in self.objects.list("savepoints")? {
@@ -184,10 +184,10 @@ impl Snapshots {
     /// Where it is not there or damaged.
     pub fn manifest(&self, which: &From) -> Result<Manifest, StoreError> {
         match which {
-            From::Number(number) => fetch::manifest(&*self.objects, *number),
+            From::Number(number) => fetch::numbered(&*self.objects, *number),
             From::Savepoint(name) => fetch::savepoint(&*self.objects, name),
             From::Newest => {
-                let newest = fetch::numbers(&*self.objects)?.into_iter().max();
+                let newest = fetch::manifests(&*self.objects)?.into_iter().next_back();
                 fetch::manifest(&*self.objects, newest.ok_or_else(|| StoreError::NotThere("checkpoint".to_owned()))?)
             }
         }

@@ -199,10 +199,6 @@ impl Names {
         self.nodes.iter().map(|(name, number)| (name, *number))
     }
 
-    pub(crate) fn shape(&self, number: ShapeNumber) -> Option<&TableShape> {
-        self.shapes.get(&number).map(|(_, shape)| shape)
-    }
-
     /// All shapes that a node's rows may have, oldest first.
     pub(crate) fn shapes_of(&self, node: NodeNumber) -> impl DoubleEndedIterator<Item = (ShapeNumber, &TableShape)> {
         self.shapes.iter().filter(move |(_, (n, _))| *n == node).map(|(number, (_, shape))| (*number, shape))
@@ -251,14 +247,21 @@ fn shape_value(node: NodeNumber, shape: &TableShape) -> Result<Vec<u8>, StoreErr
         codec::supported(field.data_type()).map_err(|source| StoreError::Value { node: name(), source })?;
     }
     let arrow = |e: arrow::error::ArrowError| StoreError::State { node: name(), source: e.into() };
-    let mut value = key(&[&node.0.to_le_bytes(), &(shape.key_columns as u32).to_le_bytes()]);
-    StreamWriter::try_new(&mut value, &shape.schema).and_then(|mut w| w.finish()).map_err(arrow)?;
+    let mut schema = Vec::new();
+    StreamWriter::try_new(&mut schema, &shape.schema).and_then(|mut w| w.finish()).map_err(arrow)?;
+    let mut value = key(&[&node.0.to_le_bytes(), &(shape.key_columns as u32).to_le_bytes(), &schema]);
+    // Arrow's reader trusts what it reads.
+    value.extend(crc32fast::hash(&value).to_le_bytes());
     Ok(value)
 }
 
 fn read_shape(value: &[u8]) -> Result<(NodeNumber, TableShape), StoreError> {
     let bad = |how: &str| StoreError::damaged("a table's shape", how);
-    let (node, rest) = value.split_first_chunk::<4>().ok_or_else(|| bad("it is too short"))?;
+    let (covered, checksum) = value.split_last_chunk::<4>().ok_or_else(|| bad("it is too short"))?;
+    if crc32fast::hash(covered) != u32::from_le_bytes(*checksum) {
+        return Err(bad("its checksum is wrong"));
+    }
+    let (node, rest) = covered.split_first_chunk::<4>().ok_or_else(|| bad("it is too short"))?;
     let (keys, rest) = rest.split_first_chunk::<4>().ok_or_else(|| bad("it is too short"))?;
     let schema = StreamReader::try_new(rest, None).map_err(|e| bad(&e.to_string()))?.schema();
     let key_columns = u32::from_le_bytes(*keys) as usize;
@@ -332,7 +335,7 @@ mod tests {
             let mut value = shape_value(NodeNumber(1), &shape(DataType::Int64)).unwrap();
             let at = flip % value.len();
             value[at] ^= 1 << bit;
-            let _either = read_shape(&value);
+            prop_assert!(read_shape(&value).is_err());
         }
     }
 }

@@ -29,7 +29,7 @@ pub use codec::CodecError;
 pub use error::{Actor, StoreError};
 pub use failpoint::{FailPoint, Probe};
 pub use inspect::{Change, Entry, Kind, Looked, NodeContents, Snapshots};
-pub use manifest::{FORMAT, FileEntry, Manifest};
+pub use manifest::{FORMAT, FileEntry, Manifest, ManifestId};
 pub use objects::{Folder, Objects, Put, Remote, open as open_objects};
 pub use read::Checkpoint;
 pub use settings::{From, Settings};

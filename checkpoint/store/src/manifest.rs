@@ -32,6 +32,28 @@ pub struct Manifest {
     pub files: Vec<FileEntry>,
 }
 
+/// Which manifest: the order is that in which they count. A newer generation's come after all of an older one's, whatever their numbers: one of an older
+/// generation that arrives late, when the newer has published already, is never taken for the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ManifestId {
+    /// Who wrote it.
+    pub generation: Generation,
+    /// Its number.
+    pub number: CheckpointNumber,
+}
+
+impl ManifestId {
+    /// The name of its object, below `manifests/`.
+    pub(crate) fn object(self) -> String {
+        format!("{:020}-{:020}", self.generation.0, self.number.0)
+    }
+
+    pub(crate) fn read(object: &str) -> Option<ManifestId> {
+        let (generation, number) = object.split_once('-')?;
+        Some(ManifestId { generation: Generation(generation.parse().ok()?), number: CheckpointNumber(number.parse().ok()?) })
+    }
+}
+
 /// A file of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileEntry {
@@ -86,6 +108,11 @@ impl Manifest {
             Some(file) => Err(bad(&format!("`{}` is not the name of a file", file.name))),
             None => Ok(manifest),
         }
+    }
+
+    /// Which one it is.
+    pub fn id(&self) -> ManifestId {
+        ManifestId { generation: self.generation, number: self.number }
     }
 
     /// How many bytes its files have.

@@ -5,7 +5,7 @@ use crate::{
     claim::{self, folder_name},
     database::{Database, clear, copy_of},
     fetch,
-    manifest::Manifest,
+    manifest::{Manifest, ManifestId},
     merge::Merged,
     objects::{self, Folder, Objects},
     protocol::{
@@ -14,7 +14,7 @@ use crate::{
     },
     read::Checkpoint,
 };
-use runink_checkpoint::{CheckpointNumber, Generation};
+use runink_checkpoint::{CheckpointNumber, CommitPermit, Exists, Generation};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -73,10 +73,12 @@ pub(crate) struct Opened {
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) generation: Generation,
     pub(crate) restored: Option<Arc<Checkpoint>>,
+    /// The right to commit the outboxes of what is restored.
+    pub(crate) permit: Option<CommitPermit>,
     pub(crate) database: Database,
     pub(crate) merged: Merged,
     /// All manifests that are there, with the objects that they name; `None` where they cannot be read.
-    pub(crate) manifests: BTreeMap<CheckpointNumber, Option<BTreeSet<String>>>,
+    pub(crate) manifests: BTreeMap<ManifestId, Option<BTreeSet<String>>>,
     pub(crate) files: BTreeSet<String>,
     pub(crate) next_number: CheckpointNumber,
     /// Checkpoints that are damaged, newer than the one that is used.
@@ -108,18 +110,18 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, StoreError> {
     at(FailPoint::GenerationClaimed)?;
 
     // Only now, so that whoever of an older generation publishes after this list sees that we are there.
-    let listed = fetch::numbers(&*objects)?;
+    let listed = fetch::manifests(&*objects)?;
     let folder = places.set_aside(0);
     clear_work(&places)?;
     let (found, damaged) = choose(settings, &*objects, &listed, &folder)?;
     let mut manifests = BTreeMap::new();
-    for number in &listed {
-        let named = match fetch::manifest(&*objects, *number) {
+    for id in &listed {
+        let named = match fetch::manifest(&*objects, *id) {
             Ok(manifest) => Some(objects_named(&manifest)),
             Err(error) if lasting(&error) || matches!(error, StoreError::Format { .. }) => None,
             Err(error) => return Err(error),
         };
-        manifests.insert(*number, named);
+        manifests.insert(*id, named);
     }
     let files = objects.list("files")?.into_iter().collect();
     let mut merged = Merged::default();
@@ -136,9 +138,13 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, StoreError> {
     at(FailPoint::DatabaseFetched)?;
     let database = Database::open(&places.database())?;
     at(FailPoint::DatabaseOpened)?;
+    let permit = match &found {
+        Some(manifest) => Some(CommitPermit::of(Exists::seen(manifest.number), generation, claim::newest_generation(&*objects)?)?),
+        None => None,
+    };
     // A savepoint's checkpoint may be the newest that ever was, its own manifest long retired.
-    let next_number = next_number(listed.iter().copied().chain(found.map(|m| m.number)));
-    Ok(Opened { lock, places, objects, generation, restored, database, merged, manifests, files, next_number, damaged })
+    let next_number = next_number(listed.iter().map(|id| id.number).chain(found.map(|m| m.number)));
+    Ok(Opened { lock, places, objects, generation, restored, permit, database, merged, manifests, files, next_number, damaged })
 }
 
 /// Whatever an earlier process has left in its working folders is of no worth.
@@ -150,7 +156,7 @@ fn clear_work(places: &Places) -> Result<(), StoreError> {
 fn choose(
     settings: &Settings,
     objects: &dyn Objects,
-    listed: &[CheckpointNumber],
+    listed: &[ManifestId],
     folder: &Path,
 ) -> Result<(Option<Manifest>, Vec<StoreError>), StoreError> {
     let probe = &settings.probe;
@@ -164,7 +170,7 @@ fn choose(
     };
     let named = match &settings.from {
         From::Newest => None,
-        From::Number(number) => Some(fetch::manifest(objects, *number)?),
+        From::Number(number) => Some(fetch::numbered(objects, *number)?),
         From::Savepoint(name) => Some(fetch::savepoint(objects, name)?),
     };
     if let Some(manifest) = named {
@@ -172,19 +178,19 @@ fn choose(
         sound(objects, &manifest, folder, settings)?;
         return Ok((Some(chosen(manifest)?), Vec::new()));
     }
-    let mut seen: Vec<(CheckpointNumber, Verdict)> = Vec::new();
+    let mut seen: Vec<(ManifestId, Verdict)> = Vec::new();
     let mut sound_one = None;
     loop {
         match next(listed, &seen) {
             Next::Nothing => return Ok((None, Vec::new())),
-            Next::Look(number) => {
-                let looked = fetch::manifest(objects, number).and_then(|m| sound(objects, &m, folder, settings).map(|()| m));
+            Next::Look(id) => {
+                let looked = fetch::manifest(objects, id).and_then(|m| sound(objects, &m, folder, settings).map(|()| m));
                 match looked {
                     Ok(manifest) => {
                         sound_one = Some(manifest);
-                        seen.push((number, Verdict::Sound));
+                        seen.push((id, Verdict::Sound));
                     }
-                    Err(error) if lasting(&error) => seen.push((number, Verdict::Unusable(error))),
+                    Err(error) if lasting(&error) => seen.push((id, Verdict::Unusable(error))),
                     Err(error) => return Err(error),
                 }
             }

@@ -8,8 +8,13 @@ use crate::{
     status::Status,
     writer::{Board, Writer},
 };
-use runink_checkpoint::{Captures, CheckpointNumber, Generation};
-use std::{fs::File, sync::Arc, thread::JoinHandle, time::Duration};
+use runink_checkpoint::{Captures, CheckpointNumber, CommitPermit, Generation};
+use std::{
+    fs::File,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
 
 /// Checkpoints of one scenario, open for one process. Dropping it ends the thread that writes them as soon as that has done its present step; [`Store::close`]
 /// makes the last checkpoint first.
@@ -17,6 +22,7 @@ pub struct Store {
     intake: Arc<Intake>,
     board: Arc<Board>,
     restored: Option<Arc<Checkpoint>>,
+    permit: Mutex<Option<CommitPermit>>,
     generation: Generation,
     next_number: CheckpointNumber,
     damaged: Vec<StoreError>,
@@ -33,6 +39,7 @@ impl Store {
     pub fn open(settings: Settings) -> Result<Self, StoreError> {
         let mut opened = open::open(&settings)?;
         let damaged = std::mem::take(&mut opened.damaged);
+        let permit = Mutex::new(opened.permit.take());
         for error in &damaged {
             tracing::warn!(code = error.code(), "{error}; the checkpoint before it is used");
         }
@@ -46,7 +53,7 @@ impl Store {
         let writer = Writer::new(settings, intake.clone(), board.clone(), opened);
         let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|e| StoreError::Ended(e.to_string()))?;
-        Ok(Store { intake, board, restored, generation, next_number, damaged, writer: Some(thread), _lock: lock })
+        Ok(Store { intake, board, restored, permit, generation, next_number, damaged, writer: Some(thread), _lock: lock })
     }
 
     /// Where parts hand over.
@@ -57,6 +64,11 @@ impl Store {
     /// What the dataflow starts from; `None` where it starts from nothing.
     pub fn restored(&self) -> Option<Arc<Checkpoint>> {
         self.restored.clone()
+    }
+
+    /// The right to commit the outboxes of what is restored, as far as the outside does not have them. Given once.
+    pub fn take_permit(&self) -> Option<CommitPermit> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Which start of the scenario this is: what sinks fence off older ones by.
@@ -79,6 +91,11 @@ impl Store {
         let mut status = self.board.read().clone();
         status.bytes_waiting = self.intake.bytes_waiting();
         status
+    }
+
+    /// Waits until the status is so, or for that long; whether it is.
+    pub fn wait_for(&self, at_most: Duration, so: impl Fn(&Status) -> bool) -> bool {
+        self.board.wait_until(at_most, so)
     }
 
     /// Keeps the newest checkpoint under a name, for ever. Waits until it is written, or for that long; not to be called on a worker's thread.

@@ -15,10 +15,6 @@ pub(crate) struct Unsaved {
 }
 
 impl Unsaved {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ranges.is_empty() && self.entries.is_empty()
-    }
-
     /// An estimate of the memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

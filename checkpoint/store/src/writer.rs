@@ -7,7 +7,7 @@ use crate::{
     FailPoint, Settings, StoreError,
     database::Database,
     intake::Intake,
-    manifest::FileEntry,
+    manifest::{FileEntry, ManifestId},
     merge::Merged,
     objects::Objects,
     open::Opened,
@@ -67,6 +67,8 @@ struct Candidate {
     /// When its boundary was merged.
     begun: Instant,
     stored_bytes: u64,
+    /// The machine's clock when its manifest was first written: a second try writes the same.
+    made_at_ms: Option<u64>,
 }
 
 /// See the module.
@@ -92,7 +94,7 @@ pub(crate) struct Writer {
     /// Outboxes up to this number have been told of, or were given back at the start.
     told: CheckpointNumber,
     next_number: CheckpointNumber,
-    manifests: BTreeMap<CheckpointNumber, Option<BTreeSet<String>>>,
+    manifests: BTreeMap<ManifestId, Option<BTreeSet<String>>>,
     /// Files that are durable in the snapshot store.
     there: BTreeSet<String>,
     /// The files of the database that stay as they are, by name: each is hashed once.
@@ -181,7 +183,7 @@ impl Writer {
             due: retried && (hurry || savepoint || now >= self.next_at),
             must_write: retried && self.merged.unsaved.bytes() > MERGED_BYTES,
             savepoint,
-            too_old: too_old(&self.manifests.keys().copied().collect(), self.settings.keep).len(),
+            too_old: too_old(&self.manifests.keys().copied().collect(), self.generation, self.settings.keep).len(),
             retire_due: now >= self.retire_at,
         }
     }

@@ -134,26 +134,6 @@ impl PublishPermit {
     }
 }
 
-/// What a manifest is that stands where ours should.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It is ours: an earlier try had arrived.
-    Ours,
-    /// One of an older generation came late. Its number is lost to us; the next one is free.
-    Late,
-    /// One of a newer generation: we are fenced.
-    Newer,
-}
-
-/// See [`Taken`]. What cannot be read is taken for late: numbers are plenty.
-pub(crate) fn taken(ours: &Manifest, there: Option<&Manifest>) -> Taken {
-    match there {
-        Some(there) if there == ours => Taken::Ours,
-        Some(there) if there.generation > ours.generation => Taken::Newer,
-        _ => Taken::Late,
-    }
-}
-
 /// The number after all that were ever used.
 pub(crate) fn next_number(seen: impl IntoIterator<Item = CheckpointNumber>) -> CheckpointNumber {
     seen.into_iter().max().unwrap_or_default().next()

@@ -1,7 +1,6 @@
 //! From which checkpoint a scenario starts: the newest that is sound. One that is damaged is named, and the one before it is looked at.
 
-use crate::StoreError;
-use runink_checkpoint::CheckpointNumber;
+use crate::{StoreError, manifest::ManifestId};
 
 /// What was found about a checkpoint when it was read and checked.
 #[derive(Debug)]
@@ -16,17 +15,17 @@ pub(crate) enum Verdict {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Read and check that one.
-    Look(CheckpointNumber),
+    Look(ManifestId),
     /// Start from it.
-    Use(CheckpointNumber),
+    Use(ManifestId),
     /// There never was one: start from nothing.
     Nothing,
     /// There are some, and none can be used. Starting from nothing would say that nothing was ever done.
     Refuse,
 }
 
-/// `listed` has all numbers, `seen` what was found about some of them.
-pub(crate) fn next(listed: &[CheckpointNumber], seen: &[(CheckpointNumber, Verdict)]) -> Next {
+/// `listed` has all manifests, `seen` what was found about some of them.
+pub(crate) fn next(listed: &[ManifestId], seen: &[(ManifestId, Verdict)]) -> Next {
     if let Some((sound, _)) = seen.iter().find(|(_, v)| matches!(v, Verdict::Sound)) {
         return Next::Use(*sound);
     }
@@ -41,17 +40,23 @@ pub(crate) fn next(listed: &[CheckpointNumber], seen: &[(CheckpointNumber, Verdi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use runink_checkpoint::{CheckpointNumber, Generation};
+
+    fn id(generation: u64, number: u64) -> ManifestId {
+        ManifestId { generation: Generation(generation), number: CheckpointNumber(number) }
+    }
 
     #[test]
     fn the_newest_sound_one_is_used() {
-        let listed = [CheckpointNumber(3), CheckpointNumber(9), CheckpointNumber(7)];
+        let listed = [id(1, 3), id(2, 7), id(1, 9)];
         let bad = || Verdict::Unusable(StoreError::damaged("checkpoint", "cut off"));
         assert_eq!(next(&[], &[]), Next::Nothing);
-        assert_eq!(next(&listed, &[]), Next::Look(CheckpointNumber(9)));
-        assert_eq!(next(&listed, &[(CheckpointNumber(9), bad())]), Next::Look(CheckpointNumber(7)));
-        let seen = [(CheckpointNumber(9), bad()), (CheckpointNumber(7), Verdict::Sound)];
-        assert_eq!(next(&listed, &seen), Next::Use(CheckpointNumber(7)));
-        let all = [(CheckpointNumber(9), bad()), (CheckpointNumber(7), bad()), (CheckpointNumber(3), bad())];
+        // The newer generation's counts, although the older one's came late and has a higher number.
+        assert_eq!(next(&listed, &[]), Next::Look(id(2, 7)));
+        assert_eq!(next(&listed, &[(id(2, 7), bad())]), Next::Look(id(1, 9)));
+        let seen = [(id(2, 7), bad()), (id(1, 9), Verdict::Sound)];
+        assert_eq!(next(&listed, &seen), Next::Use(id(1, 9)));
+        let all = [(id(2, 7), bad()), (id(1, 9), bad()), (id(1, 3), bad())];
         assert_eq!(next(&listed, &all), Next::Refuse);
     }
 }

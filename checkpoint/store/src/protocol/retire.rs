@@ -1,9 +1,11 @@
 //! What may go. A file may go only where no manifest that stays and no savepoint names it, and only if it is of our generation or an older one.
 //!
 //! A newer generation may have begun without our having seen it yet. It never puts a file of an older generation's name, and the checkpoint that it started from is
-//! among those that stay for us: it took the newest one that was there, and ours are no older than that. So what we delete is nothing that it needs.
+//! among those that stay for us: it took the newest one that was there, and ours are no older than that. So what we delete is nothing that it needs. The one
+//! manifest that an older generation may have had on its way when a newer one began may lose files: it does not count once the newer one has published.
 
-use runink_checkpoint::{CheckpointNumber, Generation};
+use crate::manifest::ManifestId;
+use runink_checkpoint::Generation;
 use std::collections::BTreeSet;
 
 /// The name of a file with these contents, put by that generation.
@@ -16,9 +18,13 @@ pub(crate) fn generation_of(object: &str) -> Option<Generation> {
     object.split_once('-').and_then(|(generation, _)| generation.parse().ok()).map(Generation)
 }
 
-/// The manifests to delete: all but the newest few, oldest first.
-pub(crate) fn too_old(numbers: &BTreeSet<CheckpointNumber>, keep: usize) -> Vec<CheckpointNumber> {
-    numbers.iter().take(numbers.len().saturating_sub(keep.max(1))).copied().collect()
+/// The manifests to delete: all but the newest few, oldest first. None before we have published one ourselves: until then a newer generation might start from a
+/// manifest of an older one that came late, of which we know nothing.
+pub(crate) fn too_old(manifests: &BTreeSet<ManifestId>, own: Generation, keep: usize) -> Vec<ManifestId> {
+    if manifests.iter().all(|id| id.generation != own) {
+        return Vec::new();
+    }
+    manifests.iter().take(manifests.len().saturating_sub(keep.max(1))).copied().collect()
 }
 
 /// What is known when files are looked through.
@@ -46,22 +52,25 @@ pub(crate) fn garbage(known: &Known<'_>) -> Vec<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use runink_checkpoint::CheckpointNumber;
+    use std::collections::BTreeMap;
 
     /// A store's life: generations begin (also while an older one still runs and collects), publish, retire, collect and crash, in any order.
     #[derive(Debug, Clone)]
     enum Step {
         Begin,
-        /// Process p (by age) publishes a checkpoint with some files kept from before and some new ones.
+        /// A process (0 is the youngest) publishes a checkpoint with some files kept from before and some new ones.
         Publish {
             process: usize,
             keep_files: u8,
             new_files: u8,
         },
+        /// The youngest process keeps the newest checkpoint that it knows.
         Savepoint,
         Retire {
             process: usize,
         },
-        /// The collecting part that was decided earlier is carried out now: it may be late.
+        /// What was decided earlier is deleted now: it may be late.
         Collect {
             process: usize,
         },
@@ -81,85 +90,121 @@ mod tests {
 
     struct Process {
         own: Generation,
+        /// The files of its database.
         live: BTreeSet<String>,
-        manifests: BTreeSet<CheckpointNumber>,
+        manifests: BTreeSet<ManifestId>,
         there: BTreeSet<String>,
         decided: Vec<String>,
-        published: bool,
+        /// It has seen that a newer generation is there.
+        fenced: bool,
+        number: CheckpointNumber,
+    }
+
+    #[derive(Default)]
+    struct World {
+        files: BTreeSet<String>,
+        manifests: BTreeMap<ManifestId, BTreeSet<String>>,
+        savepoints: Vec<BTreeSet<String>>,
+        processes: Vec<Process>,
+        contents: u64,
+    }
+
+    impl World {
+        fn begin(&mut self) {
+            let own = self.processes.last().map_or(Generation(1), |p| p.own.next());
+            self.processes.push(Process {
+                own,
+                live: self.manifests.values().next_back().cloned().unwrap_or_default(),
+                manifests: self.manifests.keys().copied().collect(),
+                there: self.files.clone(),
+                decided: Vec::new(),
+                fenced: false,
+                number: super::super::next_number(self.manifests.keys().map(|id| id.number)),
+            });
+        }
+
+        fn collect(&mut self, at: usize) {
+            for file in std::mem::take(&mut self.processes[at].decided) {
+                self.files.remove(&file);
+            }
+        }
+
+        fn publish(&mut self, at: usize, keep_files: u8, new_files: u8) {
+            // One thread does both: only what other processes do can come between its decision and its deleting.
+            self.collect(at);
+            let newest = at + 1 == self.processes.len();
+            let process = &mut self.processes[at];
+            if process.fenced {
+                return;
+            }
+            // One that is not the newest has one manifest on its way; after it, it looks.
+            process.fenced = !newest;
+            let kept = process.live.iter().enumerate().filter(|(i, _)| keep_files >> (i % 8) & 1 == 1);
+            let mut named: BTreeSet<String> = kept.map(|(_, f)| f.clone()).collect();
+            for _ in 0..new_files {
+                // Contents come again: the name says so, the generation tells them apart.
+                self.contents += 1;
+                let name = object_name(process.own, &format!("{:04}", self.contents % 7));
+                self.files.insert(name.clone());
+                process.there.insert(name.clone());
+                named.insert(name);
+            }
+            let id = ManifestId { generation: process.own, number: process.number };
+            process.number = process.number.next();
+            process.live = named.clone();
+            process.manifests.insert(id);
+            self.manifests.insert(id, named);
+        }
+
+        fn retire(&mut self, at: usize, keep: usize) {
+            let newest = at + 1 == self.processes.len();
+            let process = &mut self.processes[at];
+            process.fenced |= !newest;
+            let old = too_old(&process.manifests, process.own, keep);
+            // As the protocol does: files are looked through only where a manifest goes.
+            if process.fenced || old.is_empty() {
+                return;
+            }
+            for id in old {
+                process.manifests.remove(&id);
+                self.manifests.remove(&id);
+            }
+            let mut needed = process.live.clone();
+            needed.extend(process.manifests.iter().filter_map(|id| self.manifests.get(id)).flatten().cloned());
+            needed.extend(self.savepoints.iter().flatten().cloned());
+            process.decided = garbage(&Known { own: process.own, there: &process.there, needed: &needed, unread: false });
+            process.there.retain(|f| !process.decided.contains(f));
+        }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
-        /// Whatever happens, all files of every manifest and savepoint that is there are there.
+        /// Whatever happens: all files of every savepoint are there, and of every manifest that may ever be chosen.
         #[test]
         fn nothing_that_a_manifest_needs_is_deleted(steps in steps(), keep in 1usize..4) {
-            let mut files: BTreeSet<String> = BTreeSet::new();
-            let mut manifests: std::collections::BTreeMap<CheckpointNumber, BTreeSet<String>> = Default::default();
-            let mut savepoints: Vec<BTreeSet<String>> = Vec::new();
-            let mut processes: Vec<Process> = Vec::new();
-            let mut contents = 0u64;
+            let mut world = World::default();
             for step in steps {
+                let aged = |process: usize, world: &World| world.processes.len().checked_sub(1).map(|n| n.saturating_sub(process));
                 match step {
-                    Step::Begin => {
-                        let own = processes.last().map_or(Generation(1), |p| p.own.next());
-                        let live = manifests.values().next_back().cloned().unwrap_or_default();
-                        processes.push(Process {
-                            own, live, manifests: manifests.keys().copied().collect(), there: files.clone(), decided: Vec::new(), published: false,
-                        });
-                    }
+                    Step::Begin => world.begin(),
                     Step::Publish { process, keep_files, new_files } => {
-                        let newest = processes.len().checked_sub(1);
-                        let Some(at) = newest.map(|n| n.saturating_sub(process)) else { continue };
-                        // One that is not the newest has at most one manifest on its way; then it sees the newer generation.
-                        let late = newest != Some(at);
-                        let process = &mut processes[at];
-                        if late && process.published { continue }
-                        process.published = late;
-                        let mut named: BTreeSet<String> = process.live.iter().enumerate()
-                            .filter(|(i, _)| keep_files >> (i % 8) & 1 == 1).map(|(_, f)| f.clone()).collect();
-                        for _ in 0..new_files {
-                            contents += 1;
-                            // Contents come again: the name says so, the generation tells them apart.
-                            let name = object_name(process.own, &format!("{:04}", contents % 7));
-                            files.insert(name.clone());
-                            process.there.insert(name.clone());
-                            named.insert(name);
-                        }
-                        // A late process only publishes what a newer one has not overtaken, under a number of its own.
-                        if late && named.iter().any(|f| !files.contains(f)) { continue }
-                        let number = super::super::next_number(manifests.keys().copied().chain(process.manifests.iter().copied()));
-                        process.live = named.clone();
-                        process.manifests.insert(number);
-                        manifests.insert(number, named);
+                        if let Some(at) = aged(process, &world) { world.publish(at, keep_files, new_files) }
                     }
-                    Step::Savepoint => savepoints.extend(manifests.values().next_back().cloned()),
-                    Step::Retire { process } => {
-                        let Some(at) = processes.len().checked_sub(1).map(|n| n.saturating_sub(process)) else { continue };
-                        let process = &mut processes[at];
-                        for number in too_old(&process.manifests, keep) {
-                            process.manifests.remove(&number);
-                            manifests.remove(&number);
-                        }
-                        let mut needed = process.live.clone();
-                        needed.extend(process.manifests.iter().filter_map(|n| manifests.get(n)).flatten().cloned());
-                        needed.extend(savepoints.iter().flatten().cloned());
-                        process.decided = garbage(&Known { own: process.own, there: &process.there, needed: &needed, unread: false });
-                        process.there.retain(|f| !process.decided.contains(f));
+                    Step::Savepoint => {
+                        let newest = world.processes.last().and_then(|p| p.manifests.last());
+                        world.savepoints.extend(newest.and_then(|id| world.manifests.get(id)).cloned());
                     }
-                    Step::Collect { process } => {
-                        let Some(at) = processes.len().checked_sub(1).map(|n| n.saturating_sub(process)) else { continue };
-                        for file in std::mem::take(&mut processes[at].decided) {
-                            files.remove(&file);
-                        }
-                    }
+                    Step::Retire { process } => if let Some(at) = aged(process, &world) { world.retire(at, keep) },
+                    Step::Collect { process } => if let Some(at) = aged(process, &world) { world.collect(at) },
                 }
-                // What was decided must not be named by anything that is there, then or later.
-                for (number, named) in &manifests {
-                    prop_assert!(named.is_subset(&files), "checkpoint {number} has lost a file");
+                for named in &world.savepoints {
+                    prop_assert!(named.is_subset(&world.files), "a savepoint has lost a file");
                 }
-                for named in &savepoints {
-                    prop_assert!(named.is_subset(&files), "a savepoint has lost a file");
+                // Those of a generation that is over count up to where a newer one began; what came late does not.
+                for (id, named) in &world.manifests {
+                    let late = world.processes.iter().any(|p| p.own > id.generation && !p.manifests.contains(id));
+                    prop_assert!(late || named.is_subset(&world.files), "{id:?} has lost a file");
                 }
             }
         }
@@ -168,21 +213,17 @@ mod tests {
     #[test]
     fn what_cannot_be_read_keeps_everything() {
         let there: BTreeSet<String> = [object_name(Generation(1), "aa")].into();
-        let known = |unread| Known { own: Generation(2), there: &there, needed: &BTreeSet::new(), unread }.garbage_count();
+        let known = |unread| garbage(&Known { own: Generation(2), there: &there, needed: &BTreeSet::new(), unread }).len();
         assert_eq!((known(true), known(false)), (0, 1));
-    }
-
-    impl Known<'_> {
-        fn garbage_count(&self) -> usize {
-            garbage(self).len()
-        }
     }
 
     #[test]
     fn at_least_one_checkpoint_stays() {
-        let numbers: BTreeSet<CheckpointNumber> = (1..=3).map(CheckpointNumber).collect();
-        assert_eq!(too_old(&numbers, 0), vec![CheckpointNumber(1), CheckpointNumber(2)]);
-        assert_eq!(too_old(&numbers, 5), vec![]);
+        let id = |generation, number| ManifestId { generation: Generation(generation), number: CheckpointNumber(number) };
+        let manifests: BTreeSet<ManifestId> = [id(2, 2), id(1, 1), id(1, 3)].into();
+        assert_eq!(too_old(&manifests, Generation(2), 0), vec![id(1, 1), id(1, 3)]);
+        assert_eq!(too_old(&manifests, Generation(2), 5), vec![]);
+        assert_eq!(too_old(&manifests, Generation(3), 1), vec![], "generation 3 has published nothing");
     }
 
     #[test]

@@ -98,12 +98,6 @@ fn a_manifest_needs_all_its_files() {
     assert_eq!(missing.map_err(|f| f.object).err(), Some("1-b".to_owned()));
     let permit = PublishPermit::of(manifest.clone(), &["1-a".to_owned(), "1-b".to_owned()].into());
     assert!(permit.is_ok_and(|p| p.manifest() == &manifest));
-    let older = Manifest { generation: runink_checkpoint::Generation(0), ..manifest.clone() };
-    let newer = Manifest { generation: runink_checkpoint::Generation(2), ..manifest.clone() };
-    assert_eq!(taken(&manifest, Some(&manifest)), Taken::Ours);
-    assert_eq!(taken(&manifest, Some(&older)), Taken::Late);
-    assert_eq!(taken(&manifest, Some(&newer)), Taken::Newer);
-    assert_eq!(taken(&manifest, None), Taken::Late);
 }
 
 /// A writer of which only the facts are left.

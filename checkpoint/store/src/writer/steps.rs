@@ -6,25 +6,24 @@ use crate::{
     claim::newest_generation,
     database::{Database, clear, copy_of, files_of, remove, stays},
     fetch::{self, file_object, manifest_object, measure, savepoint_object},
-    manifest::{FileEntry, Manifest},
+    manifest::{FileEntry, Manifest, ManifestId},
     objects::Put,
     open::objects_named,
     protocol::{
-        PublishPermit, Stage, Taken,
+        PublishPermit, Stage,
         retire::{Known, garbage, object_name, too_old},
-        taken,
     },
     read::outboxes,
     unsaved::Unsaved,
 };
-use runink_checkpoint::{Boundary, CheckpointNumber, CommitPermit, Exists, Fenced, Generation, Published, SinkOutboxes};
+use runink_checkpoint::{Boundary, CheckpointNumber, CommitPermit, Exists, Fenced, Published, SinkOutboxes};
 use std::{
     collections::BTreeSet,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How many numbers in a row may be taken by manifests that came late: an older generation has one on its way, no more.
-const MAX_LATE: usize = 8;
+/// How many names in a row may be taken: each is of our own generation, so none should be.
+const MAX_TAKEN: usize = 8;
 
 impl Writer {
     pub(super) fn merge(&mut self, upto: Boundary) -> Result<(), StoreError> {
@@ -39,7 +38,9 @@ impl Writer {
             self.merged.boundary(boundary, pieces, self.next_number)?;
         }
         (self.merged_to, self.merged_at) = (Some(upto), Instant::now());
-        self.at(FailPoint::Merged)
+        // Memory does not fail: a kill is all that can happen here.
+        let _never = self.at(FailPoint::Merged);
+        Ok(())
     }
 
     pub(super) fn rebuild(&mut self) -> Result<(), StoreError> {
@@ -76,6 +77,7 @@ impl Writer {
             files: Vec::new(),
             begun: self.merged_at,
             stored_bytes: 0,
+            made_at_ms: None,
         });
         self.failed = false;
         self.next_number = self.next_number.next();
@@ -127,15 +129,15 @@ impl Writer {
 
     pub(super) fn publish(&mut self) -> Result<(), StoreError> {
         let Some(candidate) = &mut self.candidate else { return Ok(()) };
-        let made_at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
-        for _ in 0..MAX_LATE {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        for _ in 0..MAX_TAKEN {
             let manifest = Manifest {
                 scenario: self.settings.scenario.clone(),
                 number: candidate.number,
                 generation: self.generation,
                 boundary: candidate.boundary,
                 key_groups: self.settings.key_groups.count(),
-                made_at_ms,
+                made_at_ms: *candidate.made_at_ms.get_or_insert(now),
                 files: candidate.files.clone(),
             };
             let permit = match PublishPermit::of(manifest, &self.there) {
@@ -146,36 +148,25 @@ impl Writer {
                 }
             };
             let manifest = permit.manifest();
-            let number = manifest.number;
-            let object = manifest_object(number);
-            if self.objects.put_new(&object, &manifest.encode()?)? == Put::Taken {
-                let there = match self.objects.get(&object)? {
-                    Some(bytes) => Manifest::decode(&object, &bytes).ok(),
-                    None => None,
-                };
-                match taken(manifest, there.as_ref()) {
-                    Taken::Ours => {}
-                    Taken::Newer => {
-                        let newest = there.map_or(Generation(u64::MAX), |m| m.generation);
-                        return Err(Fenced { own: self.generation, newest }.into());
-                    }
-                    Taken::Late => {
-                        self.manifests.insert(number, there.as_ref().map(objects_named));
-                        candidate.number = self.next_number;
-                        self.next_number = self.next_number.next();
-                        continue;
-                    }
-                }
+            let ours = match self.objects.put_new(&manifest_object(manifest.id()), &manifest.encode()?)? {
+                Put::Done => true,
+                // An earlier try had arrived; or the name has been used by who knows whom.
+                Put::Taken => fetch::manifest(&*self.objects, manifest.id()).is_ok_and(|there| there == *manifest),
+            };
+            if ours {
+                self.manifests.insert(manifest.id(), Some(objects_named(manifest)));
+                candidate.stage = Stage::Exists;
+                self.failed = false;
+                return self.at(FailPoint::ManifestStored);
             }
-            self.manifests.insert(number, Some(objects_named(manifest)));
-            candidate.stage = Stage::Exists;
-            self.failed = false;
-            return self.at(FailPoint::ManifestStored);
+            self.manifests.insert(manifest.id(), None);
+            candidate.number = self.next_number;
+            self.next_number = self.next_number.next();
         }
         Err(StoreError::Remote {
             url: self.objects.url(),
             what: "writing a manifest".to_owned(),
-            message: format!("{MAX_LATE} numbers in a row were taken"),
+            message: format!("{MAX_TAKEN} names in a row were taken"),
         })
     }
 
@@ -219,12 +210,12 @@ impl Writer {
 
     pub(super) fn savepoints(&mut self) -> Result<(), StoreError> {
         let asked: Vec<String> = self.intake.lock().savepoints.iter().map(|(name, _)| name.clone()).collect();
-        let Some(number) = self.manifests.keys().next_back().copied() else { return Ok(()) };
+        let Some(id) = self.manifests.keys().next_back().copied() else { return Ok(()) };
         for name in asked {
-            let done = self.savepoint(&name, number);
+            let done = self.savepoint(&name, id);
             // What may pass is tried again; what its name is to blame for is not.
             let reply = match done {
-                Ok(()) => Ok(number),
+                Ok(()) => Ok(id.number),
                 Err(error @ (StoreError::Name(_) | StoreError::Taken(_))) => Err(error),
                 Err(error) => return Err(error),
             };
@@ -238,8 +229,8 @@ impl Writer {
         Ok(())
     }
 
-    fn savepoint(&self, name: &str, number: CheckpointNumber) -> Result<(), StoreError> {
-        let manifest = fetch::manifest(&*self.objects, number)?;
+    fn savepoint(&self, name: &str, id: ManifestId) -> Result<(), StoreError> {
+        let manifest = fetch::manifest(&*self.objects, id)?;
         if self.objects.put_new(&savepoint_object(name)?, &manifest.encode()?)? == Put::Taken
             && fetch::savepoint(&*self.objects, name).ok().as_ref() != Some(&manifest)
         {
@@ -253,9 +244,9 @@ impl Writer {
         if newest != self.generation {
             return Err(Fenced { own: self.generation, newest }.into());
         }
-        for number in too_old(&self.manifests.keys().copied().collect(), self.settings.keep) {
-            self.objects.delete(&manifest_object(number))?;
-            self.manifests.remove(&number);
+        for id in too_old(&self.manifests.keys().copied().collect(), self.generation, self.settings.keep) {
+            self.objects.delete(&manifest_object(id))?;
+            self.manifests.remove(&id);
             self.at(FailPoint::ManifestDeleted)?;
         }
         // Savepoints are looked for after manifests went: whoever makes one looks, after it, whether its manifest is still there.

@@ -1,0 +1,10 @@
+//! The store of checkpoints on real disks: what it must do, killed at every step, on disks that fail, with damage in what it wrote.
+
+mod conformance;
+mod crash;
+mod damage;
+mod generations;
+mod golden;
+mod inspect;
+mod life;
+mod slow;
