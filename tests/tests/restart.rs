@@ -79,6 +79,9 @@ impl Publications for At {
     fn fenced(&self, fenced: Fenced) {
         self.committing.fenced(fenced);
     }
+    fn failed(&self, why: &str) {
+        self.committing.failed(why);
+    }
 }
 
 impl Killed {

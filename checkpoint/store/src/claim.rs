@@ -9,10 +9,15 @@ use sha2::{Digest, Sha256};
 use std::{
     fs::{File, TryLockError},
     path::Path,
+    time::{Duration, Instant},
 };
 
 /// How often a generation is announced anew where another process was faster.
 const MAX_CLAIMS: usize = 16;
+
+/// How long a lock is waited for, and how long between two tries.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long the name of a scenario's folder gets before the rest is a hash.
 const MAX_FOLDER_NAME: usize = 100;
@@ -41,14 +46,19 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char]).collect()
 }
 
-/// Locks the folder for as long as the file lives: the system lets go of it when the process ends, however it does.
+/// Locks the folder for as long as the file lives: the system lets go of it when the process ends, however it does. Of one that was killed just now it does so a
+/// moment later, so it is tried for a while.
 pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join("LOCK");
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(StoreError::disk(&path, "made"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::disk(&path, "locked")(error)),
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(StoreError::disk(&path, "locked")(error)),
+            Err(TryLockError::WouldBlock) if since.elapsed() > LOCK_PATIENCE => return Err(StoreError::InUse { path: folder.to_owned() }),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_PAUSE),
+        }
     }
 }
 

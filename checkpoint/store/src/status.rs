@@ -49,6 +49,8 @@ pub struct Status {
     pub failure: Option<Failure>,
     /// It will never publish again: fenced, or a bug.
     pub ended: bool,
+    /// The newest boundary that this process has published.
+    pub(crate) reached: Option<Boundary>,
 }
 
 impl Status {
@@ -65,6 +67,7 @@ impl Status {
             failures: 0,
             failure: None,
             ended: false,
+            reached: None,
         }
     }
 

@@ -123,10 +123,10 @@ impl Store {
     pub fn flush(&self, at_most: Duration) -> Result<Status, StoreError> {
         self.intake.tell(|handed| handed.hurry = true);
         let complete = self.intake.lock().complete();
-        let done = self.board.wait_until(at_most, |s| s.ended || s.boundary >= complete);
+        let done = self.board.wait_until(at_most, |s| s.ended || s.reached >= complete);
         let status = self.status();
         self.intake.tell(|handed| handed.hurry = false);
-        if done && status.boundary >= complete { Ok(status) } else { Err(StoreError::NotPublished { newest: status.published }) }
+        if done && status.reached >= complete { Ok(status) } else { Err(StoreError::NotPublished { newest: status.published }) }
     }
 
     /// Makes the last checkpoint and ends.

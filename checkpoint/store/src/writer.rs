@@ -111,7 +111,8 @@ impl Writer {
     pub(crate) fn new(settings: Settings, intake: Arc<Intake>, board: Arc<Board>, opened: Opened) -> Self {
         let now = Instant::now();
         let from = opened.restored.as_ref().map(|r| r.manifest().clone());
-        let boundary = from.as_ref().map(|m| m.boundary);
+        // A run that had come to its end goes on with boundaries below the end: they are newer all the same.
+        let boundary = from.as_ref().map(|m| if m.boundary == Boundary::END { Boundary(0) } else { m.boundary });
         let files = from.iter().flat_map(|m| &m.files);
         Writer {
             intake,

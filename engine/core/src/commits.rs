@@ -272,6 +272,10 @@ impl Publications for Committing {
     fn fenced(&self, fenced: Fenced) {
         self.fail(EngineError::Fenced(fenced));
     }
+
+    fn failed(&self, why: &str) {
+        self.fail(EngineError::NoCheckpoints(why.to_owned()));
+    }
 }
 
 #[cfg(test)]

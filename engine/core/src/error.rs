@@ -63,6 +63,9 @@ pub enum EngineError {
         /// What the scenario would start from.
         start: Option<u64>,
     },
+    /// What steps keep cannot be stored: a bug, as types are looked at before.
+    #[error("ENG012: no checkpoints can be made of this scenario: {0}")]
+    NoCheckpoints(String),
     /// Another process has taken the scenario over.
     #[error("ENG011: {0}")]
     Fenced(#[from] runink_checkpoint::Fenced),
@@ -113,6 +116,7 @@ impl EngineError {
             EngineError::OutsideAhead { .. } => "ENG009",
             EngineError::OutsideUnknown { .. } => "ENG010",
             EngineError::Fenced(_) => "ENG011",
+            EngineError::NoCheckpoints(_) => "ENG012",
         }
     }
 
@@ -123,7 +127,7 @@ impl EngineError {
             EngineError::Operator(OperatorError::Expectation { .. }) => {
                 Some("mend the data, or let the step `otherwise reject` or `otherwise alert` instead".into())
             }
-            EngineError::Panic { .. } | EngineError::Routing { .. } => Some("please report this with the scenario and the message".into()),
+            EngineError::Panic { .. } | EngineError::Routing { .. } | EngineError::NoCheckpoints(_) => Some("please report this with the scenario and the message".into()),
             EngineError::NotResumable { .. } => Some("read files, a generator or Kafka, or run without `--state`".into()),
             EngineError::OutsideAhead { .. } => {
                 Some("bring back the state folder that wrote it, or start anew with a new state folder and a new output".into())

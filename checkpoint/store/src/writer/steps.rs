@@ -189,6 +189,7 @@ impl Writer {
             (s.published, s.boundary, s.since) = (Some(number), Some(boundary), Instant::now());
             (s.took, s.stored_bytes, s.bytes_waiting) = (Some(begun.elapsed()), stored_bytes, waiting);
             (s.failures, s.failure) = (0, None);
+            s.reached = Some(boundary);
             s.count += 1;
         });
         self.at(FailPoint::Told)
