@@ -2,9 +2,6 @@
 
 mod conformance;
 mod crash;
-mod damage;
 mod generations;
-mod golden;
-mod inspect;
 mod life;
 mod slow;
