@@ -127,7 +127,9 @@ impl EngineError {
             EngineError::Operator(OperatorError::Expectation { .. }) => {
                 Some("mend the data, or let the step `otherwise reject` or `otherwise alert` instead".into())
             }
-            EngineError::Panic { .. } | EngineError::Routing { .. } | EngineError::NoCheckpoints(_) => Some("please report this with the scenario and the message".into()),
+            EngineError::Panic { .. } | EngineError::Routing { .. } | EngineError::NoCheckpoints(_) => {
+                Some("please report this with the scenario and the message".into())
+            }
             EngineError::NotResumable { .. } => Some("read files, a generator or Kafka, or run without `--state`".into()),
             EngineError::OutsideAhead { .. } => {
                 Some("bring back the state folder that wrote it, or start anew with a new state folder and a new output".into())

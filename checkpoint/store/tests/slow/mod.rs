@@ -26,7 +26,9 @@ fn rows(from: i64, n: i64, width: usize) -> Piece {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(UInt16Array::from_iter_values((0..n).map(|i| (i % 1024) as u16))),
         Arc::new(Int64Array::from_iter_values((0..n).map(|_| 0))),
-        Arc::new(StringArray::from_iter_values((0..n).map(|i| format!("{:0width$}", (from + i).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64))))),
+        Arc::new(StringArray::from_iter_values(
+            (0..n).map(|i| format!("{:0width$}", (from + i).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64))),
+        )),
         Arc::new(Int64Array::from_iter_values(from..from + n)),
     ];
     let upserted = Some(RecordBatch::try_new(shape().schema, columns).unwrap());
@@ -99,7 +101,11 @@ fn while_the_snapshot_store_is_away_memory_does_not_grow() {
     captures.register(&part(), Some(shape()));
     for boundary in 1..=5 {
         captures.hand_over(&part(), Boundary(boundary), rows(boundary as i64 * 1000, 1000, 10));
-        captures.hand_over(&part(), Boundary(boundary), Piece::Outbox(HeldOutput { bytes: vec![boundary as u8; 1000], rows: 1, hash: boundary }));
+        captures.hand_over(
+            &part(),
+            Boundary(boundary),
+            Piece::Outbox(HeldOutput { bytes: vec![boundary as u8; 1000], rows: 1, hash: boundary }),
+        );
         captures.passed(&part(), Boundary(boundary));
     }
     fails_again(&store);
