@@ -320,11 +320,13 @@ pub enum Action {
     Top(Top),
     /// `deduplicate by a, b keep first|last [order by t] [within d]`.
     Deduplicate(Deduplicate),
+    /// `lag previous = price by 1 per auction` and `lead …`.
+    Neighbours(Neighbours),
     /// `mask|hash|tokenise|truncate|redact|encrypt|decrypt column with argument`.
     Privacy(Privacy),
     /// `sql """ … """`.
     Sql(Spanned<String>),
-    /// A construct of the language kept as its verb and its text: `match`, `iterate`, `lag`, `lead`, `call`.
+    /// A construct of the language kept as its verb and its text: `match`, `iterate`, `call`.
     Other {
         /// The verb.
         verb: Name,
@@ -516,6 +518,25 @@ pub struct Deduplicate {
     pub order: Option<Expr>,
     /// The horizon.
     pub within: Option<Duration>,
+    /// How long state is kept.
+    pub keep_state: Option<Spanned<Retention>>,
+}
+
+/// See [`Action::Neighbours`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Neighbours {
+    /// `lead`: of a row behind; else `lag`: of one before.
+    pub ahead: bool,
+    /// `name = expr`, of the other row.
+    pub values: Vec<NamedExpr>,
+    /// How many rows away; 1 where absent.
+    pub distance: Option<Spanned<u64>>,
+    /// The group.
+    pub per: Vec<NamedExpr>,
+    /// What rows are ordered by; the event time where absent.
+    pub order: Option<Expr>,
+    /// The window.
+    pub window: Option<Spanned<Window>>,
     /// How long state is kept.
     pub keep_state: Option<Spanned<Retention>>,
 }

@@ -54,9 +54,10 @@
 //!              | "top" count "by" order { "per" items | "with" "ties" | "as" name | window | keep }
 //!              | "rank" name "by" order { "per" items | "with" "ties" | window | keep }
 //!              | "deduplicate" "by" items { "keep" ( "first" | "last" ) | "order" "by" order | "within" duration | keep }
+//!              | ( "lag" | "lead" ) named { "," named } { "by" count | "per" items | "order" "by" order | window | keep }
 //!              | ( "mask" | "hash" | "tokenise" | "truncate" | "redact" | "encrypt" | "decrypt" ) columns [ "with" text ]
 //!              | "sql" '"""' text '"""'
-//!              | ( "match" | "iterate" | "lag" | "lead" | "call" ) text ;
+//!              | ( "match" | "iterate" | "call" ) text ;
 //! named        = name "=" expr | expr "as" name ;
 //! item         = named | expr ;                                                    (* in select also * and input.* *)
 //! arm          = name ( "when" expr | "otherwise" ) ;                              (* otherwise: the last one *)

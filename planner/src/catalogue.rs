@@ -49,6 +49,7 @@ codes! {
     EMIT = "PLN045", "`emit`, `allowed lateness` or `keep` do not fit the rest of the line", "change them as the message says";
     OVER_CHANGELOG = "PLN046", "an aggregate over a changelog in a way that rows which are taken back have no meaning in", "change the line as the message says";
     GROUPING_SETS = "PLN047", "grouping sets of too many columns, or one of them twice", "change them as the message says";
+    ROW_ORDER = "PLN048", "what a line says of the order of rows does not fit them", "change it as the message says";
     JOIN_BOUND = "PLN050", "the way in which time bounds a join does not fit its inputs", "change it as the message says";
     JOIN_KEY = "PLN051", "the condition of a join compares no key, or not the whole key of the table", "compare every key column with `=`";
     JOIN_ALIAS = "PLN053", "two inputs of a join have one name", "name one of them with `as`";

@@ -5,6 +5,7 @@
 mod expression;
 mod facts;
 mod mermaid;
+mod order;
 mod text;
 mod words;
 

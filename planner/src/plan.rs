@@ -4,7 +4,7 @@
 //! resolved (unqualified column names of the node's own input), typed, coerced and simplified; every schema has unique
 //! field names. The engine adds nothing of meaning: it turns expressions into kernels and nodes into operators.
 
-use crate::StreamJoinOp;
+use crate::{FirstOp, NeighbourOp, RankOp, StreamJoinOp};
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::{AggregateUDF, Expr};
 use runink_connector_api::{Delivery, Options, Predicate, RejectReason};
@@ -118,6 +118,15 @@ pub enum StateBound {
     },
     /// All rows of a join's inputs, because the text says so (`keep for ever`).
     RowsForEver,
+    /// Some rows of each key.
+    RowsPerKey {
+        /// How many at most; without a number, all of them.
+        rows: Option<u64>,
+        /// How long a key is kept after its last change; for ever where absent, which [`crate::sanity`] refuses on an unbounded input.
+        ttl_us: Option<i64>,
+        /// For ever, because the text says so (`keep for ever`).
+        for_ever: bool,
+    },
 }
 
 /// Where a column comes from.
@@ -148,6 +157,12 @@ pub enum Op {
     TableJoin(TableJoinOp),
     /// Joins two streams.
     StreamJoin(StreamJoinOp),
+    /// The first rows of each key. One input.
+    Rank(RankOp),
+    /// The first row of each key, for good. One input.
+    First(FirstOp),
+    /// Values of rows before or behind. One input.
+    Neighbour(NeighbourOp),
     /// The scenario's reject stream: schema [`crate::rejected_schema`]. No input in the plan: the engine feeds it from every node.
     Rejected,
     /// Hands rows on without change, so that they can be read under this name (a step that tests observe).

@@ -26,6 +26,7 @@ const NEVER_EMITS: &str = "PLN208";
 const WINDOW_SIZES: &str = "PLN209";
 const TOO_MANY_WINDOWS: &str = "PLN210";
 const UNBOUNDED_ROWS: &str = "PLN211";
+const UNBOUNDED_ORDER: &str = "PLN220";
 
 /// The codes of this module, for the catalogue.
 pub(crate) const CODES: &[CodeEntry] = &[
@@ -76,6 +77,11 @@ pub(crate) const CODES: &[CodeEntry] = &[
         meaning: "a join keeps every row of streams that never end",
         remedy: "say how far apart in time rows can meet, or add `keep state for …` or `keep for ever`",
     },
+    CodeEntry {
+        code: UNBOUNDED_ORDER,
+        meaning: "a line about the order of rows keeps rows of every key of an input that never ends",
+        remedy: "add a window, or `within …`, or `keep state for …`, or `keep for ever`",
+    },
 ];
 
 /// Functions whose state grows with every value they see.
@@ -94,6 +100,27 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
             Op::Changes(op) => findings.changes(node, op),
             Op::TableJoin(op) => findings.table_join(node, op),
             Op::StreamJoin(op) => findings.stream_join(node, op),
+            Op::Rank(op) => {
+                if let Some(window) = op.window() {
+                    findings.window_sizes(node, window.shape);
+                    if window.time.is_some() {
+                        findings.watermark(node, "the windows", "close");
+                    }
+                } else {
+                    let all = op.count.is_none() || op.ties || op.changelog;
+                    findings.order(node, &op.keys, all, "a window (`in tumbling(1m)`)");
+                }
+            }
+            Op::First(op) => {
+                if op.settled {
+                    findings.watermark(node, "rows", "go");
+                }
+                findings.order(node, &op.keys, false, "how far duplicates lie apart (`within 1h`)");
+            }
+            Op::Neighbour(op) => {
+                findings.watermark(node, "rows", "go");
+                findings.order(node, &op.keys, false, "a window (`in tumbling(1m)`)");
+            }
             Op::Sink(op) => findings.sink(node, op, connectors),
             Op::Source(_) | Op::Rows(_) | Op::Union | Op::Rejected | Op::Output => {}
         }
@@ -251,6 +278,22 @@ impl Findings<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Rows of each key are kept; `all` of them, or few.
+    fn order(&mut self, node: &Node, keys: &[usize], all: bool, instead: &str) {
+        let unbounded = matches!(node.state, StateBound::RowsPerKey { ttl_us: None, for_ever: false, .. });
+        if node.bounded || !unbounded || (keys.is_empty() && !all) {
+            return;
+        }
+        let kept = match (self.input(node, 0).filter(|_| !keys.is_empty()).map(|i| names(i, keys)), all) {
+            (Some(keys), true) => format!("all rows of every {keys}"),
+            (Some(keys), false) => format!("rows of every {keys} that it ever sees"),
+            (None, _) => "all rows".to_owned(),
+        };
+        let message = format!("the state of `{}` has no bound: it keeps {kept}", node.name);
+        let hint = format!("say {instead}, or how long a key is kept (`keep state for 7d`), or say `keep for ever`");
+        self.add(node, UNBOUNDED_ORDER, message, "kept for each key, for ever", hint);
     }
 
     fn sink(&mut self, node: &Node, op: &SinkOp, connectors: &[&'static ConnectorSpec]) {

@@ -13,7 +13,7 @@ use crate::{
 use std::collections::HashMap;
 
 /// All verbs, for messages.
-pub(crate) const VERBS: [&str; 31] = [
+pub(crate) const VERBS: [&str; 32] = [
     "set",
     "select",
     "drop",
@@ -45,6 +45,7 @@ pub(crate) const VERBS: [&str; 31] = [
     "iterate",
     "call",
     "lag",
+    "lead",
 ];
 
 /// What people write for a verb, and how it is said here.
@@ -156,7 +157,8 @@ impl Cursor<'_, '_> {
                 self.keywords(1);
                 self.sql()?
             }
-            "match" | "iterate" | "lag" | "lead" | "call" => {
+            "lag" | "lead" => Action::Neighbours(self.neighbours()?),
+            "match" | "iterate" | "call" => {
                 self.keywords(1);
                 let text = self.raw_rest(&format!("what to {}", verb.value))?;
                 Action::Other { verb, text }
@@ -170,6 +172,7 @@ impl Cursor<'_, '_> {
                 Action::Aggregate(_) => &AGGREGATE_WORDS,
                 Action::Top(_) => &["per", "with", "in", "as", "keep"],
                 Action::Deduplicate(_) => &["keep", "order", "within"],
+                Action::Neighbours(_) => &["by", "per", "order", "in", "keep"],
                 Action::Unnest(_) => &["as", "with", "keep"],
                 _ => {
                     self.expect_end()?;

@@ -5,7 +5,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    ast::{Aggregate, Deduplicate, Expr, Join, JoinKind, JoinTime, NamedExpr, Spanned, Top},
+    ast::{Aggregate, Deduplicate, Expr, Join, JoinKind, JoinTime, NamedExpr, Neighbours, Spanned, Top},
     codes,
     suggest::did_you_mean,
     syntax::SyntaxKind::*,
@@ -251,6 +251,53 @@ impl Cursor<'_, '_> {
         }
         top.rank_as = rank_as;
         Ok(top)
+    }
+
+    /// `lag previous = price by 1 per auction …` and `lead …`.
+    pub(super) fn neighbours(&mut self) -> Parse<Neighbours> {
+        let ahead = self.word(0, "lead");
+        self.keywords(1);
+        let stops = [Stop::By, Stop::Per, Stop::OrderBy, Stop::In, Stop::Keep];
+        let values = self.named_exprs("what to take of the other row, like `previous = price`", &stops)?;
+        self.all_named(&values, if ahead { "next = price" } else { "previous = price" })?;
+        let mut found = Neighbours { ahead, values, distance: None, per: Vec::new(), order: None, window: None, keep_state: None };
+        let mut per = None;
+        while !self.done() {
+            if Stop::By.begins(self) {
+                self.once(&found.distance, "by")?;
+                let distance = self.node(CLAUSE, |c| {
+                    c.keywords(1);
+                    c.count("how many rows away")
+                })?;
+                if distance.value == 0 {
+                    let d = self.out.error(codes::EXPECTED, distance.span, "0 rows away is the row itself").hint("write a number from 1 on");
+                    return self.fail(d);
+                }
+                found.distance = Some(distance);
+            } else if Stop::Per.begins(self) {
+                self.once(&per, "per")?;
+                per = Some(());
+                found.per = self.node(CLAUSE, |c| {
+                    c.keywords(1);
+                    c.named_exprs("a column after `per`", &stops)
+                })?;
+            } else if Stop::OrderBy.begins(self) {
+                self.once(&found.order, "order by")?;
+                found.order = Some(self.node(CLAUSE, |c| {
+                    c.keywords(2);
+                    c.order(&stops)
+                })?);
+            } else if Stop::In.begins(self) {
+                self.once(&found.window, "in")?;
+                found.window = Some(self.in_window()?);
+            } else if Stop::Keep.begins(self) {
+                self.once(&found.keep_state, "keep")?;
+                found.keep_state = Some(self.keep_state()?);
+            } else {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// What rows are ordered by: expressions with `asc`, `desc`, `nulls first`, `nulls last`, and commas between them; one text.

@@ -207,6 +207,11 @@ fn texts(body: &StepBody) -> Vec<&Spanned<String>> {
                 named(&d.by, &mut all);
                 all.extend(&d.order);
             }
+            Action::Neighbours(n) => {
+                named(&n.values, &mut all);
+                named(&n.per, &mut all);
+                all.extend(&n.order);
+            }
             Action::Privacy(p) => all.extend(p.columns.iter().chain(&p.with)),
             Action::Sql(text) | Action::Other { text, .. } => all.push(text),
         }

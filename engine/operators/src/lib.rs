@@ -9,9 +9,11 @@ pub mod changes;
 mod epoch;
 mod error;
 pub mod hash;
+pub mod rank;
 mod rejects;
 pub mod rows;
 pub mod stream_join;
+mod summed;
 pub mod table_join;
 mod window_order;
 

@@ -2,10 +2,10 @@
 
 use super::{
     expression::{name, sql},
-    words,
+    order, words,
 };
 use crate::{
-    AggregateCall, AggregateOp, ExpectAction, JoinBound, Node, Op, Plan, RowStage, RowStageKind, StateBound, StreamJoinKind, StreamJoinOp,
+    AggregateCall, AggregateOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind, StateBound, StreamJoinKind, StreamJoinOp,
     StreamKind, TableJoinKind, TableJoinOp, WindowSpec, types::type_name,
 };
 use arrow::datatypes::SchemaRef;
@@ -174,13 +174,16 @@ fn operator(op: &Op) -> &'static str {
         Op::Changes(_) => "changes",
         Op::TableJoin(_) => "table join",
         Op::StreamJoin(_) => "stream join",
+        Op::Rank(_) => "ranking",
+        Op::First(_) => "first of each key",
+        Op::Neighbour(_) => "neighbours",
         Op::Rejected => "rejected",
         Op::Output => "output",
         Op::Sink(_) => "sink",
     }
 }
 
-fn column(schema: &SchemaRef, index: usize) -> String {
+pub(super) fn column(schema: &SchemaRef, index: usize) -> String {
     schema.fields().get(index).map(|f| f.name().clone()).unwrap_or_default()
 }
 
@@ -197,6 +200,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
             }
             Op::TableJoin(op) => ("by key", by(op.table_key.clone())),
             Op::StreamJoin(op) => ("by key", by(op.on.iter().map(|&(left, right)| [left, right][index.min(1)]).collect())),
+            Op::Rank(RankOp { keys, .. }) | Op::First(FirstOp { keys, .. }) | Op::Neighbour(NeighbourOp { keys, .. }) => ("by key", by(keys.clone())),
             Op::Sink(_) => ("to the sink's writers", Vec::new()),
             _ => ("as they come", Vec::new()),
         }
@@ -235,6 +239,8 @@ fn state(state: &StateBound, bounded: bool) -> State {
         StateBound::UntilEnd => ("until end", None, None),
         StateBound::Rows { lifetime_us } => ("rows", None, *lifetime_us),
         StateBound::RowsForEver => ("rows for ever", None, None),
+        StateBound::RowsPerKey { for_ever: true, .. } => ("rows per key, for ever", None, None),
+        StateBound::RowsPerKey { ttl_us, .. } => ("rows per key", None, *ttl_us),
     };
     State { kind, windows_per_key, kept_us, words: words::state(state, bounded) }
 }
@@ -291,12 +297,15 @@ fn work(plan: &Plan, node: &Node) -> Vec<Line> {
             lines
         }
         (Op::TableJoin(op), Some(stream)) => input(1).map(|table| join_lines(op, stream, table)).unwrap_or_default(),
+        (Op::Rank(op), Some(below)) => order::rank(op, &below.schema),
+        (Op::First(op), Some(below)) => order::first(op, &below.schema),
+        (Op::Neighbour(op), Some(below)) => order::neighbour(op, &below.schema, &node.schema),
         (Op::StreamJoin(op), Some(left)) => input(1).map(|right| stream_join_lines(op, left, right)).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
 
-fn line(what: &'static str, text: String) -> Line {
+pub(super) fn line(what: &'static str, text: String) -> Line {
     Line { what, text, step: None }
 }
 

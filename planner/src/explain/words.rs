@@ -65,6 +65,19 @@ pub(super) fn state(state: &StateBound, bounded: bool) -> String {
         StateBound::UntilEnd => "everything, until the input ends".into(),
         StateBound::Rows { lifetime_us: Some(us) } => format!("the rows of both inputs, each for {}", duration(*us)),
         StateBound::Rows { lifetime_us: None } => "the rows of both inputs, without a bound".into(),
+        StateBound::RowsPerKey { rows, ttl_us, for_ever } => {
+            let rows = match rows {
+                Some(1) => "one row per key".to_owned(),
+                Some(n) => format!("at most {n} rows per key"),
+                None => "all rows of each key".to_owned(),
+            };
+            match ttl_us {
+                Some(us) => format!("{rows}, until {} after its last change", duration(*us)),
+                None if *for_ever => format!("{rows}, for ever, as the text says"),
+                None if bounded => format!("{rows} of an input that ends"),
+                None => format!("{rows}, without a bound"),
+            }
+        }
         StateBound::RowsForEver => "the rows of both inputs, for ever, as the text says".into(),
     }
 }

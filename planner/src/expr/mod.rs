@@ -54,16 +54,42 @@ impl Typed {
 /// Plans an expression over columns.
 pub(crate) fn plan(text: &Substituted, file: FileId, columns: &[Column], place: Place) -> Result<Typed, Vec<Diagnostic>> {
     let places = Places::new(file, text);
-    let mut sql = parse::parse(&places).map_err(|d| vec![*d])?;
-    resolve::resolve(&mut sql, columns, place, &places)?;
-    let schema = df_schema(columns).map_err(|e| vec![internal(&places, &e)])?;
+    let sql = parse::parse(&places).map_err(|d| vec![*d])?;
+    plan_parsed(sql, &places, columns, place)
+}
+
+/// One part of what rows are ordered by.
+#[derive(Debug, Clone)]
+pub(crate) struct Ordered {
+    pub(crate) typed: Typed,
+    pub(crate) descending: bool,
+    /// As it is said; otherwise nulls count as higher than all values.
+    pub(crate) nulls_first: bool,
+}
+
+/// Plans what rows are ordered by: `price desc, at`.
+pub(crate) fn plan_order(text: &Substituted, file: FileId, columns: &[Column]) -> Result<Vec<Ordered>, Vec<Diagnostic>> {
+    let places = Places::new(file, text);
+    let parts = parse::parse_order(&places).map_err(|d| vec![*d])?;
+    let mut ordered = Vec::with_capacity(parts.len());
+    for part in parts {
+        let descending = part.options.asc == Some(false);
+        let nulls_first = part.options.nulls_first.unwrap_or(descending);
+        ordered.push(Ordered { typed: plan_parsed(part.expr, &places, columns, Place::Row)?, descending, nulls_first });
+    }
+    Ok(ordered)
+}
+
+fn plan_parsed(mut sql: SqlExpr, places: &Places<'_>, columns: &[Column], place: Place) -> Result<Typed, Vec<Diagnostic>> {
+    resolve::resolve(&mut sql, columns, place, places)?;
+    let schema = df_schema(columns).map_err(|e| vec![internal(places, &e)])?;
     let expr = plan_sql(sql.clone(), &schema);
-    if let Some(diagnostic) = meaning::check(&sql, &schema, &places) {
+    if let Some(diagnostic) = meaning::check(&sql, &schema, places) {
         return Err(vec![diagnostic]);
     }
-    let expr = expr.map_err(|e| vec![blame::blame(&sql, columns, &schema, &places, &e)])?;
-    let expr = literals::fold_casts(expr, &places).map_err(|d| vec![*d])?;
-    let (expr, field) = plain(expr, &schema).map_err(|e| vec![internal(&places, &e)])?;
+    let expr = expr.map_err(|e| vec![blame::blame(&sql, columns, &schema, places, &e)])?;
+    let expr = literals::fold_casts(expr, places).map_err(|d| vec![*d])?;
+    let (expr, field) = plain(expr, &schema).map_err(|e| vec![internal(places, &e)])?;
     if *field.data_type() == DataType::Null {
         let message = "the type of this expression is not known";
         return Err(vec![places.error(codes::TYPE_UNKNOWN, places.whole(), message).hint("say it, for example `cast(null as string)`")]);

@@ -2,7 +2,7 @@
 
 use crate::catalogue as codes;
 use datafusion_sql::sqlparser::{
-    ast::Expr as SqlExpr,
+    ast::{Expr as SqlExpr, OrderByExpr},
     dialect::PostgreSqlDialect,
     parser::{Parser, ParserError},
     tokenizer::{Location, Span as SqlSpan, Token, TokenWithSpan, Tokenizer},
@@ -74,6 +74,11 @@ impl<'a> Places<'a> {
 /// Parses one expression; all of the text must be it.
 pub(crate) fn parse(places: &Places<'_>) -> Result<SqlExpr, Box<Diagnostic>> {
     with_parser(places, |parser| parser.parse_expr())
+}
+
+/// Parses what rows are ordered by; all of the text must be it.
+pub(crate) fn parse_order(places: &Places<'_>) -> Result<Vec<OrderByExpr>, Box<Diagnostic>> {
+    with_parser(places, |parser| parser.parse_comma_separated(Parser::parse_order_by_expr))
 }
 
 fn with_parser<T>(places: &Places<'_>, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T, Box<Diagnostic>> {

@@ -22,8 +22,8 @@ use datafusion_expr::{
 use runink_dsl::ast::{self, Emit, NamedExpr, Retention, Span, Spanned};
 use std::sync::Arc;
 
-const WINDOW_START: &str = "window_start";
-const WINDOW_END: &str = "window_end";
+pub(super) const WINDOW_START: &str = "window_start";
+pub(super) const WINDOW_END: &str = "window_end";
 /// Tells a key that a grouping set does not have from one that is null.
 const GROUPING_ID: &str = "grouping_id";
 
@@ -444,7 +444,7 @@ impl Arguments<'_> {
 }
 
 /// Adds `window_start` and `window_end`; the event time of a window's result lies just inside its window.
-fn window_columns(window: &WindowSpec, input: &Stream, columns: &mut Vec<Column>) -> Option<EventTime> {
+pub(super) fn window_columns(window: &WindowSpec, input: &Stream, columns: &mut Vec<Column>) -> Option<EventTime> {
     let time = window.time.as_ref().map(|t| &input.columns[t.column]);
     let ty = match time.map(|c| c.field.data_type()) {
         Some(ty @ DataType::Timestamp(_, None)) => ty.clone(),

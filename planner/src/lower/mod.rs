@@ -9,6 +9,7 @@ mod contract;
 mod expect;
 mod join;
 mod options;
+mod order;
 mod privacy;
 mod refused;
 mod rows;

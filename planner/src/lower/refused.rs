@@ -15,17 +15,11 @@ impl Lowering<'_> {
 
     pub(super) fn refused(&mut self, file: FileId, action: &Spanned<Action>) -> Said {
         let (construct, instead): (String, &str) = match &action.value {
-            Action::Top(top) if top.rank_as.is_some() => {
-                ("`rank`".into(), "aggregate with `max(…)` or `min(…)`, or `array_agg(x order by y desc)` in a window")
-            }
-            Action::Top(_) => ("`top`".into(), "aggregate with `max(…)`, or `array_agg(x order by y desc)` in a window"),
-            Action::Deduplicate(_) => ("`deduplicate`".into(), "aggregate by the key with `first_value(x order by t)` in a window"),
             Action::Sql(_) => ("`sql`".into(), "write the query as `@when`, `@do set`, `@do aggregate` and `@do join` lines"),
             Action::Other { verb, .. } => {
                 let instead = match verb.value.to_lowercase().as_str() {
                     "match" => "count the events of a pattern with `count(*) filter (where …)` in a session window",
                     "iterate" => "write the steps out as often as they are needed",
-                    "lag" | "lead" => "aggregate with `array_agg(x order by t)` in a window",
                     "call" => "use DataFusion's functions in `@do set`",
                     _ => "use the lines that the language reference lists as executable",
                 };

@@ -162,7 +162,10 @@ impl<'a> Lowering<'a> {
             Action::Aggregate(aggregate) => self.aggregate(work, span, aggregate),
             Action::Join(join) => self.join(work, span, join),
             Action::Privacy(privacy) => self.privacy(work, span, privacy),
-            Action::Top(_) | Action::Deduplicate(_) | Action::Sql(_) | Action::Other { .. } => Err(self.refused(work.texts.file, action)),
+            Action::Top(top) => self.top(work, span, top),
+            Action::Deduplicate(deduplicate) => self.deduplicate(work, span, deduplicate),
+            Action::Neighbours(neighbours) => self.neighbours(work, span, neighbours),
+            Action::Sql(_) | Action::Other { .. } => Err(self.refused(work.texts.file, action)),
         }
     }
 

@@ -42,6 +42,10 @@ pub(super) fn has_effects(plan: &Plan, node: &Node) -> bool {
         Op::StreamJoin(op) => {
             !matches!(op.bound, JoinBound::Unbounded { .. }) || op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema))
         }
+        // A late row is rejected.
+        Op::Rank(op) => op.window().is_some(),
+        Op::First(op) => op.settled || op.within_us.is_some(),
+        Op::Neighbour(_) => true,
         Op::Rows(stages) => {
             let Some(mut schema) = node.inputs.first().map(|&i| &plan.node(i).schema) else { return true };
             stages.iter().any(|stage| {

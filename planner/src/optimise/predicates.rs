@@ -55,6 +55,9 @@ fn time_matters(plan: &Plan, source: NodeId) -> bool {
                 Op::Changes(op) => op.ttl_us.is_some(),
                 Op::TableJoin(op) => op.ttl_us.is_some(),
                 Op::StreamJoin(op) => op.bound != JoinBound::Unbounded { ttl_us: None },
+                Op::Rank(op) => op.time().is_some() || op.ttl_us().is_some(),
+                Op::First(op) => op.settled || op.within_us.is_some() || op.ttl_us.is_some(),
+                Op::Neighbour(_) => true,
                 _ => false,
             }
     })

@@ -8,7 +8,7 @@ use super::{
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
 use crate::{
-    AggregateOp, ChangesOp, ExpectAction, Node, NodeId, Op, Plan, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
+    AggregateOp, ChangesOp, EventTime, ExpectAction, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
@@ -109,7 +109,20 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
             }
             sides.into()
         }
+        Op::Rank(op) => vec![rank_needs(op, schema(0), needed)],
+        // Rows are told apart by their contents: without a column another one would be the first, or the one before.
+        Op::First(_) | Op::Neighbour(_) => vec![(0..schema(0).fields().len()).collect()],
     }
+}
+
+/// Rows that tie are told apart by all their columns. Which of them comes out does not matter only where nothing but what they tie in is read.
+fn rank_needs(op: &RankOp, input: &SchemaRef, needed: &Columns) -> Columns {
+    let mut decide: Columns = op.keys.iter().copied().chain(op.order.iter().map(|o| o.column)).collect();
+    decide.extend(op.time().map(|t| t.column));
+    let width = input.fields().len();
+    let read = || needed.iter().copied().filter(|&c| c < width);
+    let all = op.newest_first || op.changelog || read().any(|c| !decide.contains(&c));
+    if all { (0..width).collect() } else { decide }
 }
 
 /// What a join needs of its two sides: `width` columns of the first and the `chosen` ones of the second come out.
@@ -246,6 +259,26 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             node.schema = project(&node.schema, &keep);
             keep
         }
+        Op::Rank(op) => {
+            let (before, width) = (old(0).fields().len(), node.schema.fields().len());
+            let keep: Vec<usize> = left(0).iter().copied().chain(before..width).collect();
+            narrow_rank(op, left(0));
+            node.schema = project(&node.schema, &keep);
+            keep
+        }
+        Op::First(op) => {
+            narrow_order(&mut op.keys, &mut op.order, op.time.as_mut(), left(0));
+            node.schema = project(&node.schema, left(0));
+            left(0).to_vec()
+        }
+        Op::Neighbour(op) => {
+            let width = old(0).fields().len();
+            let values: Vec<usize> = (0..op.values.len()).filter(|v| needed.contains(&(width + v))).collect();
+            let keep: Vec<usize> = left(0).iter().copied().chain(values.iter().map(|v| width + v)).collect();
+            narrow_neighbour(op, &values, left(0));
+            node.schema = project(&node.schema, &keep);
+            keep
+        }
     }
 }
 
@@ -332,6 +365,27 @@ fn narrow_stream_join(op: &mut StreamJoinOp, chosen: &[usize], width: usize, sid
         time.column = position(side, time.column);
     }
     narrow_condition(op.condition.as_mut(), width, left, right);
+}
+
+fn narrow_order(keys: &mut [usize], order: &mut [OrderBy], time: Option<&mut EventTime>, left: &[usize]) {
+    keys.iter_mut().for_each(|k| *k = position(left, *k));
+    order.iter_mut().for_each(|o| o.column = position(left, o.column));
+    if let Some(time) = time {
+        time.column = position(left, time.column);
+    }
+}
+
+fn narrow_rank(op: &mut RankOp, left: &[usize]) {
+    let time = match &mut op.scope {
+        RankScope::Window { spec, .. } => spec.time.as_mut(),
+        RankScope::AllTime { .. } => None,
+    };
+    narrow_order(&mut op.keys, &mut op.order, time, left);
+}
+
+fn narrow_neighbour(op: &mut NeighbourOp, values: &[usize], left: &[usize]) {
+    narrow_order(&mut op.keys, &mut op.order, Some(&mut op.time), left);
+    op.values = values.iter().map(|&v| position(left, op.values[v])).collect();
 }
 
 fn narrow_condition(condition: Option<&mut (Expr, SchemaRef)>, width: usize, left: &[usize], right: &[usize]) {

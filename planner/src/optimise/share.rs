@@ -61,6 +61,9 @@ fn same_op(a: &Op, b: &Op) -> bool {
         (Op::Changes(a), Op::Changes(b)) => a == b,
         (Op::TableJoin(a), Op::TableJoin(b)) => same_join(a, b),
         (Op::StreamJoin(a), Op::StreamJoin(b)) => same_stream_join(a, b),
+        (Op::Rank(a), Op::Rank(b)) => a == b,
+        (Op::First(a), Op::First(b)) => a == b,
+        (Op::Neighbour(a), Op::Neighbour(b)) => a == b,
         _ => false,
     }
 }

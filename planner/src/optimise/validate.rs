@@ -3,7 +3,7 @@
 //! Run after every pass in tests and debug builds; a fault is always a bug of the planner.
 
 use super::rewrite::ColumnTypes;
-use crate::{AggregateOp, Node, NodeId, Op, Plan, RowStage, RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp};
+use crate::{AggregateOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
     ensure(node.inputs.iter().all(|i| i.0 < at), || "an input that does not stand before it".into())?;
     let wanted = match &node.op {
         Op::Source(_) | Op::Rejected => 0..=0,
-        Op::Rows(_) | Op::Aggregate(_) | Op::Changes(_) | Op::Output | Op::Sink(_) => 1..=1,
+        Op::Rows(_) | Op::Aggregate(_) | Op::Changes(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) | Op::Output | Op::Sink(_) => 1..=1,
         Op::TableJoin(_) | Op::StreamJoin(_) => 2..=2,
         Op::Union => 1..=usize::MAX,
     };
@@ -122,6 +122,13 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
         }
         (Op::TableJoin(op), Some(stream)) => join_fits(op, stream, &inputs[1].schema, node),
         (Op::StreamJoin(op), Some(left)) => stream_join_fits(op, [left, &inputs[1].schema], node),
+        (Op::Rank(op), Some(input)) => rank_fits(op, input, node),
+        (Op::First(op), Some(input)) => {
+            columns_fit(op.keys.iter().chain(op.order.iter().map(|o| &o.column)).chain(op.time.iter().map(|t| &t.column)), input)?;
+            ensure(op.time.is_some() || !op.settled && op.within_us.is_none(), || "the first row by an event time that is not there".into())?;
+            ensure(same(Some(input)) && node.kind == StreamKind::AppendOnly, || "the first rows are other than those that come".into())
+        }
+        (Op::Neighbour(op), Some(input)) => neighbour_fits(op, input, node),
         (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),
         (_, None) => Err("no input".into()),
     }
@@ -215,6 +222,35 @@ fn stream_join_fits(op: &StreamJoinOp, inputs: [&SchemaRef; 2], node: &Node) -> 
     ensure(op.bound.times().is_none_or(|[a, b]| a.column < l && b.column < r), || "a join's time out of range".into())?;
     ensure(op.is_changelog() == matches!(node.kind, StreamKind::Changelog { .. }), || "a join of another kind than its stream".into())?;
     condition_fits(op.condition.as_ref(), l + r)
+}
+
+fn columns_fit<'a>(mut columns: impl Iterator<Item = &'a usize>, input: &SchemaRef) -> Check {
+    ensure(columns.all(|&c| c < input.fields().len()), || "a column out of range".into())
+}
+
+fn order_columns(order: &[OrderBy]) -> impl Iterator<Item = &usize> {
+    order.iter().map(|o| &o.column)
+}
+
+fn rank_fits(op: &RankOp, input: &SchemaRef, node: &Node) -> Check {
+    columns_fit(op.keys.iter().chain(order_columns(&op.order)).chain(op.time().map(|t| &t.column)), input)?;
+    let edges = matches!(op.scope, RankScope::Window { edges: true, .. });
+    let wanted = input.fields().len() + usize::from(op.rank) + if edges { 2 } else { 0 };
+    let (out, own) = (node.schema.fields(), input.fields());
+    let same = out.len() == wanted && out.iter().zip(own).all(|(o, i)| o.name() == i.name() && o.data_type() == i.data_type());
+    ensure(same, || "a ranking gives other columns than it should".into())?;
+    ensure(op.count != Some(0), || "a ranking that gives no row".into())?;
+    ensure((op.window().is_none()) == matches!(node.kind, StreamKind::Changelog { .. }), || "a ranking of another kind than its stream".into())
+}
+
+fn neighbour_fits(op: &NeighbourOp, input: &SchemaRef, node: &Node) -> Check {
+    columns_fit(op.keys.iter().chain(order_columns(&op.order)).chain(&op.values).chain([&op.time.column]), input)?;
+    let (out, own) = (node.schema.fields(), input.fields());
+    let values = op.values.iter().map(|&v| own[v].data_type());
+    let types = own.iter().map(|f| f.data_type()).chain(values);
+    ensure(out.iter().map(|f| f.data_type()).eq(types), || "neighbours give other columns than they should".into())?;
+    ensure((1..=NEIGHBOUR_DISTANCE_MAX).contains(&op.distance), || format!("neighbours {} rows away", op.distance))?;
+    ensure(node.kind == StreamKind::AppendOnly, || "neighbours of rows that are taken back".into())
 }
 
 fn same_types(on: &[(usize, usize)], left: &SchemaRef, right: &SchemaRef) -> Check {

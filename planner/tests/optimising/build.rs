@@ -269,6 +269,32 @@ impl Build {
         id
     }
 
+    /// The first rows of each key by `order`, descending.
+    pub(crate) fn rank(&mut self, name: &str, input: NodeId, keys: &[&str], order: &str, count: u64) -> NodeId {
+        let below = &self.nodes[input.0];
+        let (schema, changelog) = (below.schema.clone(), below.kind != StreamKind::AppendOnly);
+        let at = |c: &str| schema.index_of(c).unwrap();
+        let op = RankOp {
+            keys: keys.iter().map(|k| at(k)).collect(),
+            order: vec![OrderBy { column: at(order), descending: true, nulls_first: false }],
+            newest_first: false,
+            count: Some(count),
+            ties: false,
+            rank: false,
+            scope: RankScope::AllTime { ttl_us: None },
+            changelog,
+        };
+        let key = match count {
+            1 => keys.iter().map(|k| (*k).to_owned()).collect(),
+            _ => schema.fields().iter().map(|f| f.name().clone()).collect(),
+        };
+        let id = self.add(name, Op::Rank(op), vec![input], schema);
+        let node = &mut self.nodes[id.0];
+        node.kind = StreamKind::Changelog { key };
+        node.state = StateBound::RowsPerKey { rows: Some(count), ttl_us: None, for_ever: false };
+        id
+    }
+
     pub(crate) fn join(
         &mut self,
         name: &str,
@@ -350,6 +376,8 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 }
                 Op::Rows(stages) => stages.iter().map(stage_shape).collect::<Vec<_>>().join(" | "),
                 Op::Aggregate(op) => format!("aggregate({})", op.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")),
+                Op::Rank(op) => format!("rank({:?}, {})", op.count, fields(&node.schema)),
+                Op::First(_) | Op::Neighbour(_) => format!("order({})", fields(&node.schema)),
                 Op::TableJoin(_) | Op::StreamJoin(_) => format!("join({})", fields(&node.schema)),
                 Op::Union => "union".into(),
                 Op::Changes(_) => "changes".into(),

@@ -101,7 +101,7 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
         let (input, mut columns) = streams[choices.among(streams.len())];
         let (other, _) = streams[choices.among(streams.len())];
         let mut tags = 0;
-        let made = match choices.among(8) {
+        let made = match choices.among(9) {
             // As lowering does, which refuses to mix keys.
             0 if b.is_append_only(input) && b.is_append_only(other) => {
                 let plain = |b: &mut Build, n| b.rows(step, n, vec![Stage::Project(vec![(col("a"), "a"), (col("s"), "s")])]);
@@ -139,6 +139,7 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
                 b.keyed_by(plain, &[]);
                 plain
             }
+            5 => b.rank(step, input, &["s"], "a", 1 + choices.among(2) as u64),
             _ => {
                 let stages = (0..1 + choices.among(4)).map(|_| choices.stage(step, &mut columns, &mut tags)).collect();
                 b.rows(step, input, stages)

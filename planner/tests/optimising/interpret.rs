@@ -45,6 +45,8 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
             Op::TableJoin(op) => join(op, input(0), &input(1)),
             Op::Rejected => panic!("no plan here reads rejects"),
             Op::StreamJoin(_) => panic!("no plan here joins streams"),
+            Op::Rank(op) => rank(op, input(0)),
+            Op::First(_) | Op::Neighbour(_) => panic!("no plan here has a time"),
         };
         let watched = observe.contains(&node.name) && plan.output_of(&node.name) == Some(NodeId(id));
         if watched || matches!(node.op, Op::Sink(_)) {
@@ -173,6 +175,30 @@ fn aggregate(op: &AggregateOp, rows: &[Row], columns: &[String]) -> Vec<Row> {
 fn newest(op: &ChangesOp, rows: Vec<Row>) -> Vec<Row> {
     let key = |row: &Row| op.key.iter().map(|&k| row.values[k].clone()).collect::<Vec<_>>();
     rows.into_iter().map(|row| (key(&row), row)).collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+/// Over all time, as it stands at the end.
+fn rank(op: &RankOp, mut rows: Vec<Row>) -> Vec<Row> {
+    assert!(op.window().is_none() && !op.newest_first && !op.ties && !op.rank);
+    // Nulls come last here, whatever the direction.
+    let order = |a: &Row, b: &Row| {
+        let by = |o: &OrderBy| {
+            let (x, y) = (&a.values[o.column], &b.values[o.column]);
+            let nulls = (*x == Value::Null).cmp(&(*y == Value::Null));
+            nulls.then(if o.descending { y.cmp(x) } else { x.cmp(y) })
+        };
+        let contents = |(x, y): (&Value, &Value)| (*x == Value::Null).cmp(&(*y == Value::Null)).then(x.cmp(y));
+        let ordered = op.order.iter().map(by).chain(a.values.iter().zip(&b.values).map(contents));
+        ordered.into_iter().find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    };
+    rows.sort_by(order);
+    let mut seen: BTreeMap<Vec<Value>, u64> = BTreeMap::new();
+    rows.retain(|row| {
+        let n = seen.entry(op.keys.iter().map(|&k| row.values[k].clone()).collect()).or_default();
+        *n += 1;
+        op.count.is_none_or(|count| *n <= count)
+    });
+    rows
 }
 
 fn join(op: &TableJoinOp, stream: Vec<Row>, table: &[Row]) -> Vec<Row> {

@@ -157,7 +157,7 @@ fn joined(schema: &SchemaRef, changelog: bool, pending: &mut Vec<(RecordBatch, i
 }
 
 /// µs as timestamps of a type. Edges are checked when rows come, so that all fit.
-fn as_timestamps(us: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn as_timestamps(us: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     fn of<T: ArrowPrimitiveType<Native = i64>>(us: &ArrayRef, data_type: &DataType, convert: impl Fn(i64) -> i64) -> ArrayRef {
         let values: PrimitiveArray<T> = us.as_primitive::<Int64Type>().unary(convert);
         Arc::new(values.with_data_type(data_type.clone()))

@@ -153,7 +153,7 @@ pub(super) fn rows_field() -> FieldRef {
 }
 
 /// The µs that a type of event time can hold.
-fn edges_of(data_type: &DataType) -> Option<RangeInclusive<i64>> {
+pub(crate) fn edges_of(data_type: &DataType) -> Option<RangeInclusive<i64>> {
     match data_type {
         DataType::Timestamp(TimeUnit::Nanosecond, _) => Some(i64::MIN / 1000..=i64::MAX / 1000),
         DataType::Timestamp(..) | DataType::Date32 => Some(i64::MIN..=i64::MAX),

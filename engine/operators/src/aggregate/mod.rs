@@ -11,7 +11,7 @@
 mod calls;
 pub(crate) mod emit;
 mod epoch;
-mod grouping;
+pub(crate) mod grouping;
 pub(crate) mod keys;
 mod pane;
 mod panes;
