@@ -263,7 +263,7 @@ impl Cursor<'_, '_> {
         }
     }
 
-    /// `name = expr`, `expr as name`, or `expr`. `stops` tell where the whole item ends.
+    /// `name = expr`, `expr as name`, or `expr`. `stops` tell where the whole item ends; `as` among them begins a clause of the line.
     pub(crate) fn named_expr(&mut self, what: &str, stops: &[Stop]) -> Parse<NamedExpr> {
         let mut inner: Vec<Stop> = Vec::with_capacity(stops.len() + 1);
         inner.extend_from_slice(stops);
@@ -277,7 +277,7 @@ impl Cursor<'_, '_> {
                 None
             };
             let expr = c.expr(what, &inner)?;
-            if !Stop::As.begins(c) {
+            if stops.contains(&Stop::As) || !Stop::As.begins(c) {
                 return Ok(NamedExpr { name, expr });
             }
             if let Some(name) = name {

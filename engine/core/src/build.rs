@@ -9,7 +9,7 @@ use crate::{
     source::{self, StopCell},
     stateful,
 };
-use runink_operators::OperatorError;
+use runink_operators::{EpochOperator, OperatorError, first::FirstOperator, neighbour::NeighbourOperator, rank::RankOperator};
 use runink_planner::{Node, NodeId, Op};
 use std::{cell::Cell, rc::Rc, sync::Arc};
 use timely::{
@@ -143,6 +143,19 @@ impl<'scope> Builder<'scope, '_> {
                 let (right, left) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
                 let schemas = [&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?];
                 let (out, more) = stateful::stream_join([left, right], marks.clone(), (id, node), op, schemas, self.shared)?;
+                rejects.push(more);
+                out
+            }
+            Op::Rank(_) | Op::First(_) | Op::Neighbour(_) => {
+                let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
+                let (name, out, groups) = (&node.name, &node.schema, self.shared.spec.settings.key_groups);
+                let (operator, keys): (Box<dyn EpochOperator>, _) = match &node.op {
+                    Op::Rank(op) => (Box::new(RankOperator::new(name, op, &schema, out, groups)?), &op.keys),
+                    Op::First(op) => (Box::new(FirstOperator::new(name, op, &schema, groups)?), &op.keys),
+                    Op::Neighbour(op) => (Box::new(NeighbourOperator::new(name, op, &schema, out, groups)?), &op.keys),
+                    _ => return Err(missing().into()),
+                };
+                let (out, more) = stateful::keyed(input, marks.clone(), (id, node), operator, keys, self.shared);
                 rejects.push(more);
                 out
             }

@@ -240,6 +240,20 @@ pub(crate) fn changes<'scope>(
     Ok(stateful(vec![(input, route)], marks, (id, node), Box::new(operator), ALL, shared))
 }
 
+/// An operator over one input, whose rows go to the worker that holds their key.
+pub(crate) fn keyed<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    operator: Box<dyn EpochOperator>,
+    keys: &[usize],
+    shared: &Arc<Shared>,
+) -> Streams<'scope> {
+    let groups = shared.spec.settings.key_groups;
+    let route = (input.scope().peers() > 1).then(|| Route::Keys { columns: keys.to_vec(), groups });
+    stateful(vec![(input, route)], marks, (id, node), operator, ALL, shared)
+}
+
 /// Joins two streams. Rows of both go to the worker that holds their key.
 pub(crate) fn stream_join<'scope>(
     [left, right]: [Stream<'scope, Time, Packet>; 2],

@@ -5,7 +5,7 @@ use crate::{
     aggregate::keys::{KeyLayout, KeyRows, KeyTable},
 };
 use arrow::{
-    array::{Array, UInt32Array},
+    array::UInt32Array,
     compute::{concat_batches, take_record_batch},
     datatypes::SchemaRef,
     error::ArrowError,

@@ -11,8 +11,8 @@ use super::{
     window::window_state,
 };
 use crate::{
-    EventTime, FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Op, OrderBy, RankOp, RankScope, StateBound, StreamKind, WindowShape, WindowSpec,
-    catalogue as codes,
+    EventTime, FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Op, OrderBy, RankOp, RankScope, StateBound, StreamKind, WindowShape,
+    WindowSpec, catalogue as codes,
     expr::{self, Place, Typed},
 };
 use arrow::datatypes::{DataType, Field};
@@ -159,11 +159,14 @@ impl Lowering<'_> {
         let (kind, time, state) = match &op.scope {
             RankScope::AllTime { .. } => {
                 let mut key: Vec<String> = op.keys.iter().map(|&k| name(k)).collect();
+                let seen = !op.keys.iter().any(|k| hidden.contains(k));
                 match rank {
-                    _ if op.count == Some(1) && !op.ties => {}
-                    Some(rank) if !op.ties => key.push(rank.to_owned()),
+                    _ if op.count == Some(1) && !op.ties && seen => {}
+                    Some(rank) if !op.ties && seen => key.push(rank.to_owned()),
                     _ if op.changelog => key = input.key().to_vec(),
-                    _ => key = (0..input.columns.len()).filter(|i| !hidden.contains(i)).map(name).collect(),
+                    rank => {
+                        key = (0..input.columns.len()).filter(|i| !hidden.contains(i)).map(name).chain(rank.map(str::to_owned)).collect()
+                    }
                 }
                 let rows = op.count.filter(|_| !op.ties && !op.changelog);
                 (StreamKind::Changelog { key }, None, kept.rows(rows))
@@ -266,7 +269,13 @@ impl Lowering<'_> {
             let event_time = work.flow.stream.time_column().unwrap_or_default().to_owned();
             let message = format!("`{verb}` goes through rows from early to late, so their order begins with the event time");
             let at = line.order.as_ref().map_or(span, |o| o.span);
-            return Err(self.error(codes::ROW_ORDER, file, at, message, format!("write `order by {event_time}`, and what else orders them after it")));
+            return Err(self.error(
+                codes::ROW_ORDER,
+                file,
+                at,
+                message,
+                format!("write `order by {event_time}`, and what else orders them after it"),
+            ));
         }
         let distance = line.distance.as_ref().map_or(1, |d| d.value);
         if let Some(far) = line.distance.as_ref().filter(|d| d.value > NEIGHBOUR_DISTANCE_MAX) {
@@ -340,33 +349,35 @@ impl Lowering<'_> {
         if !matches!(work.flow.stream.kind, StreamKind::Upsert { .. }) {
             return Ok(());
         }
-        let hint = "read the source without `key=`, so that every row is an event; `deduplicate … keep last` gives the newest row of each key";
+        let hint =
+            "read the source without `key=`, so that every row is an event; `deduplicate … keep last` gives the newest row of each key";
         Err(self.not_yet(work.texts.file, span, &format!("`{verb}` over a keyed source"), hint))
     }
 
-    /// The columns of a group. A named expression becomes a column of the step.
+    /// The columns of a group. A named expression becomes a column of the step, one without a name is not seen.
     fn keys(&mut self, work: &Work<'_>, items: &[NamedExpr], made: &mut Made) -> Heard<Vec<usize>> {
-        let file = work.texts.file;
-        let mut keys = Vec::new();
+        let mut found: Vec<(Typed, Option<usize>)> = Vec::new();
         for item in items {
             let typed = self.expression(work.texts, &item.expr, work.flow.columns(), Place::Row)?;
             let plain = Made::plain(&work.flow, &typed.expr);
-            let key = match (&item.name, plain) {
-                (None, Some(index)) => index,
-                (Some(name), Some(index)) if self.name(work.texts, name)? == work.flow.columns()[index].name() => index,
-                (Some(name), _) => {
+            let index = match &item.name {
+                None => None,
+                Some(name) => {
                     let text = self.name(work.texts, name)?;
-                    self.free(work, made, &text, name.span)?;
-                    made.columns.push(work.flow.make(typed.expr.clone(), typed.named(&text)));
-                    made.named += 1;
-                    work.flow.columns().len() + made.columns.len() - 1
-                }
-                (None, None) => {
-                    let text = item.expr.value.trim();
-                    let message = format!("`{text}` needs a name");
-                    return Err(self.error(codes::NEEDS_NAME, file, item.expr.span, message, format!("write `name = {text}`")));
+                    let own = plain.filter(|&index| work.flow.columns()[index].name() == text);
+                    if own.is_none() {
+                        self.free(work, made, &text, name.span)?;
+                        made.columns.push(work.flow.make(typed.expr.clone(), typed.named(&text)));
+                        made.named += 1;
+                    }
+                    own.or(Some(work.flow.columns().len() + made.columns.len() - 1))
                 }
             };
+            found.push((typed, index));
+        }
+        let mut keys = Vec::new();
+        for (typed, index) in found {
+            let key = index.unwrap_or_else(|| made.index(&work.flow, &typed, "key"));
             if !keys.contains(&key) {
                 keys.push(key);
             }

@@ -184,15 +184,19 @@ impl Flow {
             by_name.or_else(|| projected.iter().position(|p| same(&p)))
         };
         let time = self.stream.time_column().and_then(&passes);
+        // Rows that only all their columns tell apart are told apart by those that are left.
+        let whole = self.stream.columns.iter().all(|c| self.stream.key().iter().any(|k| k == c.name()));
         let mut lost = None;
-        let mut key = Vec::new();
+        let mut key: Vec<String> = Vec::new();
         for name in self.stream.key() {
             match passes(name) {
                 Some(i) => key.push(projected[i].column.name().to_owned()),
                 None => lost = Some(name.clone()),
             }
         }
-        if let Some(lost) = lost {
+        if whole {
+            key = projected.iter().map(|p| p.column.name().to_owned()).collect();
+        } else if let Some(lost) = lost {
             return Err(lost);
         }
         self.stream.time = match (time, &self.stream.time) {

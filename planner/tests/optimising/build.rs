@@ -284,10 +284,7 @@ impl Build {
             scope: RankScope::AllTime { ttl_us: None },
             changelog,
         };
-        let key = match count {
-            1 => keys.iter().map(|k| (*k).to_owned()).collect(),
-            _ => schema.fields().iter().map(|f| f.name().clone()).collect(),
-        };
+        let key = keys.iter().copied().chain((count > 1).then_some(order)).map(str::to_owned).collect();
         let id = self.add(name, Op::Rank(op), vec![input], schema);
         let node = &mut self.nodes[id.0];
         node.kind = StreamKind::Changelog { key };

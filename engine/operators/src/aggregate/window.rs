@@ -93,7 +93,7 @@ impl Windows {
     }
 
     /// Whether any window can end in `after < end <= up_to`.
-    pub(super) fn any_end_in(&self, after: i64, up_to: i64) -> bool {
+    pub(crate) fn any_end_in(&self, after: i64, up_to: i64) -> bool {
         let last = match *self {
             Windows::All => return up_to == END_OF_TIME && after < up_to,
             Windows::Hopping { size, slide, offset } => floor_to(i128::from(up_to), slide, offset.wrapping_add(size % slide)),

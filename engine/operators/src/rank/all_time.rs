@@ -74,7 +74,9 @@ impl AllTime {
                 part = if once {
                     batch.filter(&diffs.values().iter().map(|&d| Some(d == sign)).collect::<BooleanArray>())
                 } else {
-                    let often = |(row, d): (usize, &i64)| std::iter::repeat_n(row as u32, if d.signum() == sign { d.unsigned_abs() as usize } else { 0 });
+                    let often = |(row, d): (usize, &i64)| {
+                        std::iter::repeat_n(row as u32, if d.signum() == sign { d.unsigned_abs() as usize } else { 0 })
+                    };
                     batch.take(&diffs.values().iter().enumerate().flat_map(often).collect::<Vec<_>>().into())
                 }
                 .map_err(|e| spec.error(e))?;
@@ -106,13 +108,15 @@ impl AllTime {
         let gone = std::mem::take(&mut self.lists.gone);
         // The newest row may be the same as the one before it: no change.
         let stays = |lists: &mut Lists, gone: &Gone| {
-            let same = spec.newest_first && lists.of(gone.key).first().is_some_and(|e| contents(lists.rows.at(e.row), lists.rows.at(gone.row)).is_eq());
+            let same = spec.newest_first
+                && lists.of(gone.key).first().is_some_and(|e| contents(lists.rows.at(e.row), lists.rows.at(gone.row)).is_eq());
             if same {
                 lists.tell(gone.key, 0, gone.told);
             }
             same
         };
-        let mut taken: Vec<(u32, u32)> = gone.iter().filter(|gone| !stays(&mut self.lists, gone)).map(|gone| (gone.row, gone.told)).collect();
+        let mut taken: Vec<(u32, u32)> =
+            gone.iter().filter(|gone| !stays(&mut self.lists, gone)).map(|gone| (gone.row, gone.told)).collect();
         for &key in &touched {
             self.told(spec, key, &mut taken, &mut given);
         }

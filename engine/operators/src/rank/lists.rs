@@ -406,6 +406,11 @@ impl Lists {
         }
     }
 
+    /// A key may have nothing left.
+    pub(crate) fn note_idle(&mut self, key: u32) {
+        self.idle.push(key);
+    }
+
     /// The keys whose lists changed since the last call.
     pub(crate) fn take_touched(&mut self) -> Vec<u32> {
         let touched = std::mem::take(&mut self.touched);

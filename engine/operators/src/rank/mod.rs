@@ -17,6 +17,7 @@ pub(crate) mod rows;
 mod runs;
 mod spec;
 pub(crate) mod state;
+pub(crate) mod visits;
 
 use crate::{Batch, EpochOperator, EpochTime, Given, OperatorError, Ordered, Rejects, batches};
 use all_time::AllTime;

@@ -74,7 +74,8 @@ impl Order {
     pub(crate) fn new(step: &str, by: &[OrderBy], input: &SchemaRef, leads: bool) -> Result<Self, OperatorError> {
         for field in input.fields() {
             let empty = new_empty_array(field.data_type());
-            make_comparator(empty.as_ref(), empty.as_ref(), SortOptions::default()).map_err(|e| OperatorError::kernel(step, e))?;
+            let compares = make_comparator(empty.as_ref(), empty.as_ref(), SortOptions::default());
+            compares.map(drop).map_err(|e| OperatorError::kernel(step, e))?;
         }
         if let Some(wrong) = by.iter().find(|o| o.column >= input.fields().len()) {
             return Err(OperatorError::plan(step, format!("order by column {}", wrong.column)));
@@ -124,7 +125,11 @@ impl Order {
                     if by.descending { order.reverse() } else { order }
                 }
                 (null, _) => {
-                    if null == by.nulls_first { Ordering::Less } else { Ordering::Greater }
+                    if null == by.nulls_first {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
                 }
             }
         };
@@ -317,7 +322,8 @@ mod tests {
     fn any_row() -> impl Strategy<Value = (Option<i64>, Option<f64>, Option<String>, Option<bool>)> {
         let number = prop_oneof![Just(None), (-3..3i64).prop_map(Some), any::<i64>().prop_map(Some)];
         let float = prop::sample::select(vec![None, Some(0.0), Some(-0.0), Some(f64::NAN), Some(-1.5), Some(f64::INFINITY), Some(2.0)]);
-        let text = prop::sample::select(vec![None, Some(""), Some("a"), Some("a\0"), Some("abcdefghijklmnopqrs"), Some("abcdefghijklmnopqrt")]);
+        let text =
+            prop::sample::select(vec![None, Some(""), Some("a"), Some("a\0"), Some("abcdefghijklmnopqrs"), Some("abcdefghijklmnopqrt")]);
         (number, float, text.prop_map(|t| t.map(str::to_owned)), any::<Option<bool>>())
     }
 

@@ -181,9 +181,14 @@ impl Panes {
         if let [pane] = panes.as_slice() {
             for key in pane.all_keys() {
                 let list = pane.of(key);
-                ranked(spec, list.len(), |at| pane.tie(&spec.order, &list[at - 1], &list[at]), |at, rank| {
-                    given.push(Given { pane: 0, row: list[at].row, rank });
-                });
+                ranked(
+                    spec,
+                    list.len(),
+                    |at| pane.tie(&spec.order, &list[at - 1], &list[at]),
+                    |at, rank| {
+                        given.push(Given { pane: 0, row: list[at].row, rank });
+                    },
+                );
             }
         } else {
             for list in together(spec, &panes) {

@@ -125,7 +125,14 @@ impl Spec {
     }
 
     /// Numbers the keys of rows in some lists, and finds their prefixes.
-    pub(super) fn prepare(&self, lists: &mut Lists, columns: &[ArrayRef], rows: usize, lead: Lead<'_>, scratch: &mut Scratch) -> Result<(), OperatorError> {
+    pub(super) fn prepare(
+        &self,
+        lists: &mut Lists,
+        columns: &[ArrayRef],
+        rows: usize,
+        lead: Lead<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), OperatorError> {
         let keys: Vec<ArrayRef> = self.keys.iter().map(|&k| columns[k].clone()).collect();
         self.layout.prepare(&keys, rows, &mut scratch.rows).map_err(|e| self.error(e))?;
         scratch.keys.clear();

@@ -23,9 +23,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Captured rows that left their lists.
 pub(crate) struct Deleted {
-    namespace: i64,
-    keys: Vec<ArrayRef>,
-    sequences: Vec<i64>,
+    pub(crate) namespace: i64,
+    pub(crate) keys: Vec<ArrayRef>,
+    pub(crate) sequences: Vec<i64>,
 }
 
 impl Deleted {
@@ -45,7 +45,7 @@ pub(crate) struct Layout {
     pub(crate) schema: SchemaRef,
     /// The key columns of the input, and the others.
     keys: Vec<usize>,
-    others: Vec<usize>,
+    pub(crate) others: Vec<usize>,
     ages: bool,
 }
 
@@ -67,7 +67,7 @@ impl Layout {
         self.keys.len() + 1
     }
 
-    fn sequence_at(&self) -> usize {
+    pub(crate) fn sequence_at(&self) -> usize {
         2 + self.keys.len()
     }
 
@@ -77,7 +77,7 @@ impl Layout {
         lists: &mut Lists,
         namespace: i64,
         groups: KeyGroups,
-        ages: Option<&Ages>,
+        touched: Option<&dyn Fn(u32) -> i64>,
     ) -> Result<Option<RecordBatch>, ArrowError> {
         let (keys, entries) = lists.take_dirty();
         if keys.is_empty() {
@@ -90,8 +90,8 @@ impl Layout {
         ];
         columns.extend(lists.keys.columns(&keys)?);
         columns.extend([ints(&|i| entries[i].sequence), ints(&|i| i64::from(entries[i].told()))]);
-        if let Some(ages) = ages.filter(|_| self.ages) {
-            columns.push(ints(&|i| ages.touched_at(keys[i])));
+        if let Some(touched) = touched.filter(|_| self.ages) {
+            columns.push(ints(&|i| touched(keys[i])));
         }
         let rows: Vec<u32> = entries.iter().map(|e| e.row).collect();
         columns.extend(lists.rows.gather(&rows, &self.others)?);
@@ -196,7 +196,11 @@ impl StateTable for RankOperator {
         let deleted = layout.deleted(std::mem::take(&mut self.deleted))?;
         let (mut upserted, mut expired) = (Vec::new(), None);
         match &mut self.scope {
-            Scope::AllTime(all) => upserted.extend(layout.captured(&mut all.lists, 0, self.spec.groups, all.ages.as_ref())?),
+            Scope::AllTime(all) => {
+                let ages = all.ages.as_ref();
+                let touched = |key: u32| ages.map_or(0, |ages| ages.touched_at(key));
+                upserted.extend(layout.captured(&mut all.lists, 0, self.spec.groups, Some(&touched))?);
+            }
             Scope::Panes(panes) => {
                 expired = panes.expired_to.take();
                 for (&end, pane) in &mut panes.panes {

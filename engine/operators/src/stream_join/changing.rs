@@ -19,8 +19,7 @@ use crate::{
     summed::summed,
 };
 use arrow::{
-    array::{Int64Array, UInt32Array},
-    compute::{concat_batches, take_record_batch},
+    array::Int64Array,
     datatypes::SchemaRef,
     error::ArrowError,
     record_batch::RecordBatch,

@@ -4,7 +4,7 @@ Feature: Payments
 
   Scenario: A mistake
     @step(name=A)
-      @do deduplicate by card_id keep first within 1h
+      @do deduplicate by card_id keep last within 1h
     @sink(type=stdout)
 
 Contract: Payment version 2

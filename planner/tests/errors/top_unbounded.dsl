@@ -4,7 +4,7 @@ Feature: Payments
 
   Scenario: A mistake
     @step(name=A)
-      @do lag amount by 1 per card_id
+      @do top 3 by amount desc per card_id
     @sink(type=stdout)
 
 Contract: Payment version 2

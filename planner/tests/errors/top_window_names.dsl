@@ -4,7 +4,8 @@ Feature: Payments
 
   Scenario: A mistake
     @step(name=A)
-      @do top 3 by amount desc per card_id in tumbling(1m)
+      @do aggregate n = count(*) by card_id in tumbling(1m)
+      @do top 3 by n desc in tumbling(1m)
     @sink(type=stdout)
 
 Contract: Payment version 2
