@@ -270,7 +270,8 @@ impl Cursor<'_, '_> {
                     c.count("how many rows away")
                 })?;
                 if distance.value == 0 {
-                    let d = self.out.error(codes::EXPECTED, distance.span, "0 rows away is the row itself").hint("write a number from 1 on");
+                    let d =
+                        self.out.error(codes::EXPECTED, distance.span, "0 rows away is the row itself").hint("write a number from 1 on");
                     return self.fail(d);
                 }
                 found.distance = Some(distance);

@@ -5,8 +5,8 @@ use super::{
     order, words,
 };
 use crate::{
-    AggregateCall, AggregateOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind, StateBound, StreamJoinKind, StreamJoinOp,
-    StreamKind, TableJoinKind, TableJoinOp, WindowSpec, types::type_name,
+    AggregateCall, AggregateOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind, StateBound,
+    StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowSpec, types::type_name,
 };
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::Expr;
@@ -200,7 +200,9 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
             }
             Op::TableJoin(op) => ("by key", by(op.table_key.clone())),
             Op::StreamJoin(op) => ("by key", by(op.on.iter().map(|&(left, right)| [left, right][index.min(1)]).collect())),
-            Op::Rank(RankOp { keys, .. }) | Op::First(FirstOp { keys, .. }) | Op::Neighbour(NeighbourOp { keys, .. }) => ("by key", by(keys.clone())),
+            Op::Rank(RankOp { keys, .. }) | Op::First(FirstOp { keys, .. }) | Op::Neighbour(NeighbourOp { keys, .. }) => {
+                ("by key", by(keys.clone()))
+            }
             Op::Sink(_) => ("to the sink's writers", Vec::new()),
             _ => ("as they come", Vec::new()),
         }

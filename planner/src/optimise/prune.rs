@@ -8,7 +8,8 @@ use super::{
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
 use crate::{
-    AggregateOp, ChangesOp, EventTime, ExpectAction, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
+    AggregateOp, ChangesOp, EventTime, ExpectAction, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage,
+    RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};

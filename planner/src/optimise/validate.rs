@@ -3,7 +3,10 @@
 //! Run after every pass in tests and debug builds; a fault is always a bug of the planner.
 
 use super::rewrite::ColumnTypes;
-use crate::{AggregateOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp};
+use crate::{
+    AggregateOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind,
+    StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
+};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};
 use std::collections::BTreeSet;
@@ -125,7 +128,9 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
         (Op::Rank(op), Some(input)) => rank_fits(op, input, node),
         (Op::First(op), Some(input)) => {
             columns_fit(op.keys.iter().chain(op.order.iter().map(|o| &o.column)).chain(op.time.iter().map(|t| &t.column)), input)?;
-            ensure(op.time.is_some() || !op.settled && op.within_us.is_none(), || "the first row by an event time that is not there".into())?;
+            ensure(op.time.is_some() || !op.settled && op.within_us.is_none(), || {
+                "the first row by an event time that is not there".into()
+            })?;
             ensure(same(Some(input)) && node.kind == StreamKind::AppendOnly, || "the first rows are other than those that come".into())
         }
         (Op::Neighbour(op), Some(input)) => neighbour_fits(op, input, node),
@@ -240,7 +245,9 @@ fn rank_fits(op: &RankOp, input: &SchemaRef, node: &Node) -> Check {
     let same = out.len() == wanted && out.iter().zip(own).all(|(o, i)| o.name() == i.name() && o.data_type() == i.data_type());
     ensure(same, || "a ranking gives other columns than it should".into())?;
     ensure(op.count != Some(0), || "a ranking that gives no row".into())?;
-    ensure((op.window().is_none()) == matches!(node.kind, StreamKind::Changelog { .. }), || "a ranking of another kind than its stream".into())
+    ensure((op.window().is_none()) == matches!(node.kind, StreamKind::Changelog { .. }), || {
+        "a ranking of another kind than its stream".into()
+    })
 }
 
 fn neighbour_fits(op: &NeighbourOp, input: &SchemaRef, node: &Node) -> Check {

@@ -18,12 +18,7 @@ use crate::{
     aggregate::keys::{KeyLayout, KeyRows, KeyTable},
     summed::summed,
 };
-use arrow::{
-    array::Int64Array,
-    datatypes::SchemaRef,
-    error::ArrowError,
-    record_batch::RecordBatch,
-};
+use arrow::{array::Int64Array, datatypes::SchemaRef, error::ArrowError, record_batch::RecordBatch};
 use runink_planner::{StreamJoinKind, StreamJoinOp};
 use std::sync::Arc;
 
