@@ -324,8 +324,8 @@ pub enum Action {
     Neighbours(Neighbours),
     /// `mask|hash|tokenise|truncate|redact|encrypt|decrypt column with argument`.
     Privacy(Privacy),
-    /// `sql """ … """`.
-    Sql(Spanned<String>),
+    /// `sql """ … """ [keep …]`.
+    Sql(Sql),
     /// A construct of the language kept as its verb and its text: `match`, `iterate`, `call`.
     Other {
         /// The verb.
@@ -333,6 +333,15 @@ pub enum Action {
         /// The rest of the line(s).
         text: Spanned<String>,
     },
+}
+
+/// See [`Action::Sql`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sql {
+    /// The query, between the quotes.
+    pub text: Spanned<String>,
+    /// How long the state is kept that nothing in the query bounds.
+    pub keep_state: Option<Spanned<Retention>>,
 }
 
 /// See [`Action::Unnest`].

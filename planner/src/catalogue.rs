@@ -69,6 +69,14 @@ codes! {
     TYPE_UNKNOWN = "PLN111", "the type of an expression is not known", "cast it";
     TOO_LONG = "PLN112", "an expression is too long or too deep", "split it into several lines";
     NOT_SUPPORTED = "PLN113", "an expression uses SQL that Runink does not have", "write it as the message says";
+    QUERY_KIND = "PLN120", "a text of `sql` is a statement and not a query, or has a clause that a stream has no answer to", "write a `select` as the message says";
+    QUERY_INPUT = "PLN121", "a query reads a name that is no input, itself, or not what stands before it in its step", "name a source or another step";
+    QUERY_JOIN = "PLN122", "a join of a query has no condition that a stream can be joined by", "compare a key of both sides with `=`";
+    QUERY_WINDOW = "PLN123", "a window of a query is not written as it must be", "write it as the message shows";
+    QUERY_GROUP = "PLN124", "`group by` and what a query selects do not go together", "group by what is selected, or aggregate it";
+    QUERY_RANK = "PLN125", "a function `over (…)` of a query that cannot run on a stream as it is written", "write it as the message shows";
+    QUERY_SET = "PLN126", "two queries that are put together do not have the same columns", "select as many columns in both";
+    QUERY_SUBQUERY = "PLN127", "a query inside a condition that cannot be a join", "write it with `exists`, or join the input in `from`";
     NOT_YET = "PLN300", "a construct of the language that cannot run yet", "use what the message names instead";
     INTERNAL = "PLN999", "planning failed for a reason that is not the text's", "report it: this is a bug of Runink";
 }

@@ -13,6 +13,7 @@ mod plan;
 mod rank;
 pub mod sanity;
 mod scenario;
+mod sql;
 mod types;
 
 pub use catalogue::catalogue;

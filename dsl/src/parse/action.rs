@@ -5,7 +5,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    ast::{Action, Name, Privacy, Span, Spanned, SplitArm, Unnest},
+    ast::{Action, Name, Privacy, Span, Spanned, SplitArm, Sql, Unnest},
     codes,
     suggest::did_you_mean,
     syntax::SyntaxKind::*,
@@ -290,7 +290,7 @@ impl Cursor<'_, '_> {
         }
     }
 
-    /// `sql """ … """`: the text between the quotes.
+    /// `sql """ … """ [keep …]`: the text between the quotes.
     fn sql(&mut self) -> Parse<Action> {
         let span = self.here();
         if self.kind(0) != Some(TRIPLE_STRING) {
@@ -306,6 +306,14 @@ impl Cursor<'_, '_> {
             let d = self.out.error(codes::EXPRESSION_MISSING, span, "the query is empty").hint("write a `select`");
             return self.fail(d);
         }
-        Ok(Action::Sql(Spanned::new(inner, place)))
+        let mut sql = Sql { text: Spanned::new(inner, place), keep_state: None };
+        while !self.done() {
+            if !Stop::Keep.begins(self) {
+                return self.no_such_clause(&["keep"]);
+            }
+            self.once(&sql.keep_state, "keep")?;
+            sql.keep_state = Some(self.keep_state()?);
+        }
+        Ok(Action::Sql(sql))
     }
 }

@@ -25,6 +25,30 @@ pub(super) struct Scope {
     pub ports: Vec<Vec<String>>,
     /// What each step reads beside the step before it, with where it says so (and in which file).
     reads: Vec<Vec<(Name, FileId)>>,
+    /// The words of each step's queries: what they read is known to the planner, which parses them.
+    queries: Vec<Query>,
+}
+
+/// What a step's queries may read.
+#[derive(Default)]
+struct Query {
+    /// Every word in them.
+    words: BTreeSet<String>,
+    /// The step begins with a query: it reads the step before only where the query says so.
+    alone: bool,
+}
+
+impl Query {
+    fn of(step: &crate::ast::Step, body: &StepBody) -> Query {
+        let is_query = |action: &Action| matches!(action, Action::Sql(_));
+        let alone = step.from.is_empty() && body.when.is_empty() && body.actions.first().is_some_and(|a| is_query(&a.value));
+        let texts = body.actions.iter().filter_map(|a| match &a.value {
+            Action::Sql(sql) => Some(sql.text.value.as_str()),
+            _ => None,
+        });
+        let words = texts.flat_map(|t| t.split(|c: char| !c.is_alphanumeric() && c != '_')).filter(|w| !w.is_empty());
+        Query { words: words.map(str::to_owned).collect(), alone }
+    }
 }
 
 impl Scope {
@@ -33,21 +57,24 @@ impl Scope {
         for source in sources_of(feature, scenario) {
             names.insert(source.name.value.clone(), Named::Source);
         }
-        let (mut ports, mut reads) = (Vec::new(), Vec::new());
+        let (mut ports, mut reads, mut queries) = (Vec::new(), Vec::new(), Vec::new());
         for (i, step) in scenario.steps.iter().enumerate() {
             names.entry(step.name.value.clone()).or_insert(Named::Step(i));
             let resolved = reuse::resolve(project, file, step);
             let mut read: Vec<(Name, FileId)> = step.from.iter().map(|n| (n.clone(), file)).collect();
             let mut out = Vec::new();
+            let mut query = Query::default();
             if let Some(resolved) = &resolved {
                 let arguments = &resolved.arguments;
                 out = split_ports(&resolved.body, arguments);
+                query = Query::of(step, &resolved.body);
                 read.extend(inputs(&resolved.body, arguments).into_iter().map(|n| (n, resolved.body_file)));
             }
             ports.push(out);
             reads.push(read);
+            queries.push(query);
         }
-        Scope { names, ports, reads }
+        Scope { names, ports, reads, queries }
     }
 
     /// What `Step`, `source` or `Step.port` stands for.
@@ -288,7 +315,7 @@ fn step_inputs<'s>(scenario: &'s Scenario, scope: &'s Scope, i: usize) -> Vec<In
             found.push((input, Some(read)));
         }
     }
-    if scenario.steps[i].from.is_empty() && i > 0 {
+    if scenario.steps[i].from.is_empty() && i > 0 && !scope.queries[i].alone {
         found.push((i - 1, None));
     }
     found
@@ -351,6 +378,9 @@ fn unread(file: FileId, scenario: &Scenario, scope: &Scope, found: &mut Vec<Diag
         for (input, _) in step_inputs(scenario, scope, i) {
             read[input] = true;
         }
+    }
+    for (step, is_read) in scenario.steps.iter().zip(&mut read) {
+        *is_read |= scope.queries.iter().any(|q| q.words.contains(&step.name.value));
     }
     for sink in &scenario.sinks {
         let input = match &sink.from {

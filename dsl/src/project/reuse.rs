@@ -3,7 +3,7 @@
 use super::{Project, ResolvedStep};
 use crate::{
     Diagnostic, FileId,
-    ast::{Action, Document, Expectation, NamedExpr, Otherwise, Scenario, Span, Spanned, Step, StepBody, StepTemplate, Use, Value},
+    ast::{Action, Document, Expectation, NamedExpr, Otherwise, Scenario, Span, Spanned, Sql, Step, StepBody, StepTemplate, Use, Value},
     codes,
     parse::MAX_DIAGNOSTICS,
     suggest::{closest, did_you_mean, list_of},
@@ -213,7 +213,7 @@ fn texts(body: &StepBody) -> Vec<&Spanned<String>> {
                 all.extend(&n.order);
             }
             Action::Privacy(p) => all.extend(p.columns.iter().chain(&p.with)),
-            Action::Sql(text) | Action::Other { text, .. } => all.push(text),
+            Action::Sql(Sql { text, .. }) | Action::Other { text, .. } => all.push(text),
         }
     }
     for expectation in &body.expectations {

@@ -119,8 +119,7 @@ fn written(value: &ScalarValue, places: &Places<'_>) -> (String, Span) {
         ScalarValue::Utf8(Some(text)) => format!("'{}'", text.replace('\'', "''")),
         other => other.to_string(),
     };
-    let text = &places.text.text;
-    let span = text.find(&written).map_or_else(|| places.whole(), |i| places.text.span_of(i, i + written.len()));
+    let span = places.find(&written);
     (written, span)
 }
 

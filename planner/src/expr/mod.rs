@@ -12,7 +12,8 @@ mod resolve;
 
 pub(crate) use blame::sql_type;
 pub(crate) use functions::Functions;
-pub(crate) use resolve::Place;
+pub(crate) use parse::{Places, parse_query};
+pub(crate) use resolve::{Place, column_of, function_name, has_aggregate};
 
 use crate::{
     catalogue as codes,
@@ -30,7 +31,6 @@ use datafusion_sql::{
     planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel},
     sqlparser::ast::Expr as SqlExpr,
 };
-use parse::Places;
 use runink_dsl::{Diagnostic, FileId, variables::Substituted};
 use std::{collections::HashMap, sync::Arc};
 
@@ -80,7 +80,8 @@ pub(crate) fn plan_order(text: &Substituted, file: FileId, columns: &[Column]) -
     Ok(ordered)
 }
 
-fn plan_parsed(mut sql: SqlExpr, places: &Places<'_>, columns: &[Column], place: Place) -> Result<Typed, Vec<Diagnostic>> {
+/// Plans an expression that has been parsed, as part of a query.
+pub(crate) fn plan_parsed(mut sql: SqlExpr, places: &Places<'_>, columns: &[Column], place: Place) -> Result<Typed, Vec<Diagnostic>> {
     resolve::resolve(&mut sql, columns, place, places)?;
     let schema = df_schema(columns).map_err(|e| vec![internal(places, &e)])?;
     let expr = plan_sql(sql.clone(), &schema);
@@ -99,13 +100,16 @@ fn plan_parsed(mut sql: SqlExpr, places: &Places<'_>, columns: &[Column], place:
 
 /// Plans a condition: true or false.
 pub(crate) fn plan_condition(text: &Substituted, file: FileId, columns: &[Column], place: Place) -> Result<Typed, Vec<Diagnostic>> {
-    let typed = plan(text, file, columns, place)?;
+    must_be_condition(plan(text, file, columns, place)?, &Places::new(file, text))
+}
+
+/// Refuses what is neither true nor false.
+pub(crate) fn must_be_condition(typed: Typed, places: &Places<'_>) -> Result<Typed, Vec<Diagnostic>> {
     if *typed.field.data_type() == DataType::Boolean {
         return Ok(typed);
     }
-    let places = Places::new(file, text);
     let name = type_name(typed.field.data_type());
-    let message = format!("a condition is needed here, and `{}` is {name}", text.text.trim());
+    let message = format!("a condition is needed here, and `{}` is {name}", places.written());
     Err(vec![
         places
             .error(codes::NOT_BOOLEAN, places.whole(), message)

@@ -257,8 +257,28 @@ impl Resolver<'_> {
     }
 }
 
+/// The column that a name or a path of names means, where there is one and it is not a field of a struct.
+pub(crate) fn column_of<'c>(columns: &'c [Column], ids: &[Ident]) -> Option<&'c Column> {
+    let (last, relation) = ids.split_last()?;
+    let exact = last.quote_style.is_some();
+    if relation.is_empty() {
+        return match find(columns.iter().map(Column::name), &last.value, exact) {
+            Found::One(name) => columns.iter().find(|c| c.name() == name),
+            Found::Several(_) | Found::None => None,
+        };
+    }
+    let wanted = relation.iter().map(|i| i.value.as_str()).collect::<Vec<_>>().join(".");
+    let relations: BTreeSet<&str> = columns.iter().flat_map(|c| c.origins.iter().map(|o| o.relation.as_str())).collect();
+    let Found::One(relation) = find(relations.iter().copied(), &wanted, relation[0].quote_style.is_some()) else { return None };
+    let theirs = || columns.iter().filter_map(|c| c.origins.iter().find(|o| o.relation == relation).map(|o| (o.column.as_str(), c)));
+    match find(theirs().map(|(n, _)| n), &last.value, exact) {
+        Found::One(found) => theirs().find(|(n, _)| *n == found).map(|(_, c)| c),
+        Found::Several(_) | Found::None => None,
+    }
+}
+
 /// A function's name as it is looked up.
-fn function_name(f: &Function) -> String {
+pub(crate) fn function_name(f: &Function) -> String {
     match f.name.0.as_slice() {
         [one] => match one.as_ident() {
             Some(id) if id.quote_style.is_some() => id.value.clone(),

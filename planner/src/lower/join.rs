@@ -43,12 +43,17 @@ impl Lowering<'_> {
             let at = join.alias.as_ref().map_or(join.input.span, |a| a.span);
             return Err(self.error(codes::JOIN_ALIAS, file, at, message, format!("give it another name: `join {input} as t on …`")));
         }
+        self.join_with(work, span, join, other, &alias)
+    }
+
+    /// Joins a stream, whose columns are called as the condition calls them.
+    pub(super) fn join_with(&mut self, work: &mut Work<'_>, span: Span, join: &Join, other: Stream, alias: &str) -> Heard<()> {
         let changes = |stream: &Stream| matches!(stream.kind, StreamKind::Changelog { .. });
         let both_change = changes(&work.flow.stream) && changes(&other) && !self.can_preload(&other, &work.flow.stream);
         if join.time.is_some() || other.is_append_only() || both_change {
-            self.stream_join(work, span, join, other, &alias)
+            self.stream_join(work, span, join, other, alias)
         } else {
-            self.table_join(work, span, join, other, &alias)
+            self.table_join(work, span, join, other, alias)
         }
     }
 

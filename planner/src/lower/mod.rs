@@ -11,6 +11,7 @@ mod join;
 mod options;
 mod order;
 mod privacy;
+mod query;
 mod refused;
 mod rows;
 mod sink;
@@ -60,6 +61,7 @@ pub(crate) struct Lowering<'a> {
     named: BTreeMap<String, Named>,
     diagnostics: Vec<Diagnostic>,
     uses: source::Uses,
+    queries: Vec<query::ParsedQuery>,
 }
 
 /// Texts of one place: their file, and what `${…}` stands for in them.
@@ -67,6 +69,8 @@ pub(crate) struct Lowering<'a> {
 pub(crate) struct Texts<'a> {
     file: FileId,
     arguments: &'a BTreeMap<String, Value>,
+    /// They come from a query: its place among those of this scenario.
+    query: Option<usize>,
 }
 
 /// A node to be added; the rest of [`Node`] follows from it.
@@ -110,7 +114,7 @@ pub(crate) fn to_discover(input: &PlanInput<'_>) -> Vec<SourceToDiscover> {
 impl<'a> Lowering<'a> {
     fn new(input: &'a PlanInput<'a>) -> Self {
         let uses = source::Uses::of(input.scenario, input.variables);
-        Lowering { input, nodes: Vec::new(), named: BTreeMap::new(), diagnostics: Vec::new(), uses }
+        Lowering { input, nodes: Vec::new(), named: BTreeMap::new(), diagnostics: Vec::new(), uses, queries: Vec::new() }
     }
 
     fn run(&mut self) {
@@ -162,12 +166,20 @@ impl<'a> Lowering<'a> {
 
     /// An expression over columns.
     fn expression(&mut self, texts: Texts<'_>, expr: &ast::Expr, columns: &[Column], place: Place) -> Heard<Typed> {
+        if let Some((sql, places)) = self.parsed(texts, expr) {
+            let planned = expr::plan_parsed(sql, &places, columns, place);
+            return self.heard(planned);
+        }
         let text = self.text(texts, &expr.value, expr.span, true)?;
         self.heard(expr::plan(&text, texts.file, columns, place))
     }
 
     /// A condition over columns.
     fn condition(&mut self, texts: Texts<'_>, expr: &ast::Expr, columns: &[Column], place: Place) -> Heard<Typed> {
+        if let Some((sql, places)) = self.parsed(texts, expr) {
+            let planned = expr::plan_parsed(sql, &places, columns, place).and_then(|t| expr::must_be_condition(t, &places));
+            return self.heard(planned);
+        }
         let text = self.text(texts, &expr.value, expr.span, true)?;
         self.heard(expr::plan_condition(&text, texts.file, columns, place))
     }

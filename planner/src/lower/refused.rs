@@ -15,7 +15,6 @@ impl Lowering<'_> {
 
     pub(super) fn refused(&mut self, file: FileId, action: &Spanned<Action>) -> Said {
         let (construct, instead): (String, &str) = match &action.value {
-            Action::Sql(_) => ("`sql`".into(), "write the query as `@when`, `@do set`, `@do aggregate` and `@do join` lines"),
             Action::Other { verb, .. } => {
                 let instead = match verb.value.to_lowercase().as_str() {
                     "match" => "count the events of a pattern with `count(*) filter (where …)` in a session window",

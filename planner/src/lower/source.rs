@@ -3,7 +3,7 @@
 use super::{
     Heard, Lowering, Named, NewNode, Said, Texts,
     options::SOURCE_OPTIONS,
-    step::inputs_of,
+    step::{first_query, inputs_of},
     stream::{Column, Flow, Stream},
 };
 use crate::{EventTime, Op, SourceOp, SourceToDiscover, StateBound, StreamKind, catalogue as codes, names, types};
@@ -52,7 +52,7 @@ impl Uses {
             uses.streams.extend(taken);
         }
         uses.default = default_source(scenario, &uses);
-        let reads_default = scenario.steps.first().is_some_and(|s| s.step.from.is_empty())
+        let reads_default = scenario.steps.first().is_some_and(|s| s.step.from.is_empty() && first_query(s).is_none())
             || (scenario.steps.is_empty() && scenario.sinks.iter().any(|s| s.from.is_none()));
         if reads_default && let Ok(source) = &uses.default {
             uses.streams.insert(source.clone());
@@ -107,7 +107,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn source_texts(&self) -> Texts<'a> {
-        Texts { file: self.file(), arguments: &NO_ARGUMENTS }
+        Texts { file: self.file(), arguments: &NO_ARGUMENTS, query: None }
     }
 
     fn source_options(&mut self, source: &Source) -> Heard<(&'static ConnectorSpec, Options)> {

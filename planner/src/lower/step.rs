@@ -5,7 +5,7 @@ use super::{
     source::NO_ARGUMENTS,
     stream::{Flow, Stream},
 };
-use crate::{Op, RowStageKind, StateBound, StreamKind, catalogue as codes, expr::Place, names, rejected_schema};
+use crate::{Op, RowStageKind, StateBound, StreamKind, catalogue as codes, expr::Place, names, rejected_schema, sql};
 use runink_dsl::{
     FileId, ResolvedScenario, ResolvedStep,
     ast::{Action, Name, Span, Spanned},
@@ -20,6 +20,8 @@ pub(super) const REJECTED: &str = "rejected";
 pub(super) struct Work<'t> {
     pub(super) flow: Flow,
     pub(super) texts: Texts<'t>,
+    /// What its first input is called.
+    pub(super) input: Vec<String>,
     /// The inputs that `from=` names beside the first, until a line uses them.
     pub(super) unused: Vec<Name>,
     /// The outputs of a split, which is the last line.
@@ -34,10 +36,22 @@ pub(super) fn inputs_of(step: &ResolvedStep, variables: &Variables) -> (Vec<Stri
         match &action.value {
             Action::Join(join) => joined.push(plain(&join.input)),
             Action::Union(inputs) => taken.extend(inputs.iter().map(plain)),
+            Action::Sql(query) => {
+                let text = substitute(&query.text.value, query.text.span, true, &step.arguments, variables).0;
+                for read in sql::inputs(&text, step.body_file) {
+                    if read.joined { joined.push(read.name) } else { taken.push(read.name) }
+                }
+            }
             _ => {}
         }
     }
     (joined, taken)
+}
+
+/// The query that a step begins with, where it reads nothing before it: such a step reads what the query names.
+pub(super) fn first_query(step: &ResolvedStep) -> Option<&Spanned<Action>> {
+    let alone = step.step.from.is_empty() && step.body.when.is_empty();
+    step.body.actions.first().filter(|a| alone && matches!(a.value, Action::Sql(_)))
 }
 
 /// Steps in an order in which each stands after those that it reads. Those in a circle, which the language has refused, come anyhow.
@@ -49,7 +63,7 @@ pub(super) fn order(scenario: &ResolvedScenario, variables: &Variables) -> Vec<u
         let names = step.step.from.iter().map(|n| n.value.clone()).chain(joined).chain(taken);
         let step_of = |name: &str| index.get(name).or_else(|| index.get(name.split_once('.')?.0)).copied();
         let mut found: Vec<usize> = names.filter_map(|n| step_of(&n)).collect();
-        if step.step.from.is_empty() && at > 0 {
+        if step.step.from.is_empty() && at > 0 && first_query(step).is_none() {
             found.push(at - 1);
         }
         found
@@ -100,19 +114,27 @@ impl<'a> Lowering<'a> {
         let scenario = self.input.scenario;
         let step = &resolved.step;
         let place = (scenario.id.file, step.name.span);
-        let stream = match (step.from.first(), at.checked_sub(1)) {
-            (Some(name), _) => self.input_stream(&name.value, scenario.id.file, name.span)?,
-            (None, Some(before)) => self.input_stream(&scenario.steps[before].step.name.value, place.0, place.1)?,
-            (None, None) => self.default_stream(place.0, place.1)?,
+        let texts = Texts { file: resolved.body_file, arguments: &resolved.arguments, query: None };
+        let mut actions = resolved.body.actions.iter();
+        let (flow, input) = if let Some(Spanned { value: Action::Sql(query), span }) = first_query(resolved) {
+            actions.next();
+            (self.query(texts, &step.name.value, place, *span, query, None)?.flow, Vec::new())
+        } else {
+            let (input, span) = match (step.from.first(), at.checked_sub(1)) {
+                (Some(name), _) => (name.value.clone(), name.span),
+                (None, Some(before)) => (scenario.steps[before].step.name.value.clone(), place.1),
+                (None, None) => (self.default_input(place.0, place.1)?, place.1),
+            };
+            let stream = self.input_stream(&input, scenario.id.file, span)?;
+            let names = names_of(&input).into_iter().map(str::to_owned).collect();
+            (Flow::new(stream, &step.name.value, place), names)
         };
-        let texts = Texts { file: resolved.body_file, arguments: &resolved.arguments };
-        let flow = Flow::new(stream, &step.name.value, place);
-        let mut work = Work { flow, texts, unused: step.from.iter().skip(1).cloned().collect(), ports: Vec::new() };
+        let mut work = Work { flow, texts, input, unused: step.from.iter().skip(1).cloned().collect(), ports: Vec::new() };
         let mut failed = false;
         for when in &resolved.body.when {
             failed |= self.filter(&mut work.flow, texts, when, "@when").is_err();
         }
-        for action in &resolved.body.actions {
+        for action in actions {
             if !work.ports.is_empty() {
                 let message = "a split is the last line of its step";
                 return Err(self.error(
@@ -145,7 +167,7 @@ impl<'a> Lowering<'a> {
         if failed { Err(Said) } else { Ok(work) }
     }
 
-    fn action(&mut self, work: &mut Work<'_>, action: &Spanned<Action>) -> Heard<()> {
+    pub(super) fn action(&mut self, work: &mut Work<'_>, action: &Spanned<Action>) -> Heard<()> {
         let span = action.span;
         match &action.value {
             Action::Set(items) => self.set(work, span, items),
@@ -165,7 +187,8 @@ impl<'a> Lowering<'a> {
             Action::Top(top) => self.top(work, span, top),
             Action::Deduplicate(deduplicate) => self.deduplicate(work, span, deduplicate),
             Action::Neighbours(neighbours) => self.neighbours(work, span, neighbours),
-            Action::Sql(_) | Action::Other { .. } => Err(self.refused(work.texts.file, action)),
+            Action::Sql(query) => self.sql(work, span, query),
+            Action::Other { .. } => Err(self.refused(work.texts.file, action)),
         }
     }
 
@@ -195,11 +218,7 @@ impl<'a> Lowering<'a> {
 
     /// The output of a source, step or port, with the names that expressions may call its columns by.
     pub(super) fn input_stream(&mut self, name: &str, file: FileId, span: Span) -> Heard<Stream> {
-        let stream = self.stream_of(name, file, span)?;
-        Ok(match name.split_once('.') {
-            Some((step, port)) => stream.called(&[name, port, step]),
-            None => stream.called(&[name]),
-        })
+        Ok(self.stream_of(name, file, span)?.called(&names_of(name)))
     }
 
     fn stream_of(&mut self, name: &str, file: FileId, span: Span) -> Heard<Stream> {
@@ -239,8 +258,13 @@ impl<'a> Lowering<'a> {
 
     /// The only source, for a step or sink before which there is no step.
     pub(super) fn default_stream(&mut self, file: FileId, span: Span) -> Heard<Stream> {
+        let name = self.default_input(file, span)?;
+        self.input_stream(&name, file, span)
+    }
+
+    fn default_input(&mut self, file: FileId, span: Span) -> Heard<String> {
         match self.uses.default.clone() {
-            Ok(name) => self.input_stream(&name, file, span),
+            Ok(name) => Ok(name),
             Err(sources) if sources.is_empty() => Err(self.error(
                 codes::WHICH_INPUT,
                 file,
@@ -312,9 +336,17 @@ impl<'a> Lowering<'a> {
     }
 }
 
+/// The names that expressions may call an input by.
+pub(super) fn names_of(input: &str) -> Vec<&str> {
+    match input.split_once('.') {
+        Some((step, port)) => vec![input, port, step],
+        None => vec![input],
+    }
+}
+
 impl Texts<'_> {
     /// Texts of the scenario itself.
     pub(super) fn of(file: FileId) -> Texts<'static> {
-        Texts { file, arguments: &NO_ARGUMENTS }
+        Texts { file, arguments: &NO_ARGUMENTS, query: None }
     }
 }

@@ -13,13 +13,18 @@ use std::sync::Arc;
 
 impl Lowering<'_> {
     pub(super) fn union(&mut self, work: &mut Work<'_>, span: Span, inputs: &[Name]) -> Heard<()> {
-        let file = work.texts.file;
         let mut streams: Vec<(String, Span, Stream)> = Vec::new();
         for input in inputs {
             let name = self.name(work.texts, input)?;
             work.unused.retain(|n| n.value != name);
-            streams.push((name.clone(), input.span, self.input_stream(&name, file, input.span)?));
+            streams.push((name.clone(), input.span, self.input_stream(&name, work.texts.file, input.span)?));
         }
+        self.union_with(work, span, streams)
+    }
+
+    /// Adds the rows of streams, each with what it is called in messages and where the text says it.
+    pub(super) fn union_with(&mut self, work: &mut Work<'_>, span: Span, streams: Vec<(String, Span, Stream)>) -> Heard<()> {
+        let file = work.texts.file;
         for (name, at, stream) in
             streams.iter().map(|(n, a, s)| (n.as_str(), *a, s)).chain([("this step's input", span, &work.flow.stream)])
         {

@@ -3,6 +3,7 @@
 mod connectors;
 mod facts;
 mod goldens;
+mod queries;
 
 use runink_dsl::{Project, SourceFile, variables::Variables};
 use runink_planner::{PlanInput, Planned, plan_scenario};

@@ -1,0 +1,365 @@
+//! A query gives the same plan as the verbs that say the same.
+
+use super::{planned, rendered};
+use runink_planner::{NodeId, Op, Plan};
+
+const HEAD: &str = "Feature: Queries
+  Scenario: Both ways
+    @source(name=bids, type=topic, topic=\"bids\", contract=Bid, lateness=5s)
+    @source(name=auctions, type=topic, topic=\"auctions\", contract=Auction, lateness=5s)
+    @source(name=people, type=file, path=\"people.json\", contract=Person)
+    @source(name=rates, type=topic, topic=\"rates\", contract=Rate, key=currency, lateness=5s)
+";
+
+const CONTRACTS: &str = "
+Contract: Bid version 1
+  | field    | type          | rules                |
+  | auction  | int           | required             |
+  | bidder   | int           | required             |
+  | price    | int           | required             |
+  | currency | string        |                      |
+  | tags     | list<string>  |                      |
+  | at       | timestamp(ms) | required, event time |
+
+Contract: Auction version 1
+  | field    | type          | rules                |
+  | id       | int           | required             |
+  | seller   | int           | required             |
+  | category | int           |                      |
+  | opened   | timestamp(ms) | required, event time |
+
+Contract: Person version 1
+  | field | type   | rules         |
+  | id    | int    | required, key |
+  | name  | string |               |
+  | state | string |               |
+
+Contract: Rate version 1
+  | field    | type           | rules                |
+  | currency | string         | required             |
+  | rate     | decimal(12, 4) |                      |
+  | valid    | timestamp(ms)  | required, event time |
+";
+
+fn text_of(lines: &str) -> String {
+    format!("{HEAD}{lines}\n    @sink(type=stdout)\n{CONTRACTS}")
+}
+
+/// The plan, without the names that only say which step did it.
+fn plan_of(lines: &str) -> String {
+    let (project, planned) = planned("queries.dsl", &text_of(lines), &[]);
+    assert!(!project.has_errors(), "{lines}\n{:#?}", project.diagnostics);
+    let plan = planned.plan.clone().unwrap_or_else(|| panic!("{lines}\n{}", rendered(&project, &planned)));
+    shape(plan)
+}
+
+fn shape(mut plan: Plan) -> String {
+    for node in &mut plan.nodes {
+        if let Op::Rows(stages) = &mut node.op {
+            stages.iter_mut().for_each(|s| s.step.clear());
+        }
+        if !matches!(node.op, Op::Source(_)) {
+            node.name.clear();
+        }
+        node.at = None;
+    }
+    // The order in which inputs are looked up is no part of what is done: each node comes after its own inputs, from the sinks on.
+    let mut order: Vec<usize> = Vec::new();
+    let mut open: Vec<(usize, bool)> =
+        (0..plan.nodes.len()).rev().filter(|&i| matches!(plan.nodes[i].op, Op::Sink(_))).map(|i| (i, false)).collect();
+    while let Some((at, inputs_done)) = open.pop() {
+        if inputs_done && !order.contains(&at) {
+            order.push(at);
+        } else if !inputs_done {
+            open.push((at, true));
+            open.extend(plan.nodes[at].inputs.iter().rev().map(|i| (i.0, false)));
+        }
+    }
+    let place = |id: &NodeId| NodeId(order.iter().position(|o| *o == id.0).unwrap());
+    let nodes = order.iter().map(|&at| {
+        let mut node = plan.nodes[at].clone();
+        node.inputs = node.inputs.iter().map(place).collect();
+        node.watermark_of = node.watermark_of.iter().map(place).collect();
+        node.watermark_of.sort();
+        node
+    });
+    let nodes = nodes.collect();
+    plan.nodes = nodes;
+    runink_planner::explain::text(&plan)
+}
+
+/// Holds a query against verbs. The verbs may take several steps; the last one is what goes out.
+#[track_caller]
+fn same(query: &str, verbs: &str) {
+    let query = format!("    @step(name=Q)\n      @do sql \"\"\"{query}\"\"\"");
+    same_steps(&query, verbs);
+}
+
+#[track_caller]
+fn same_steps(query: &str, verbs: &str) {
+    let (query, verbs) = (plan_of(query), plan_of(verbs));
+    if query != verbs {
+        panic!("the plans differ\n--- query\n{query}\n--- verbs\n{verbs}");
+    }
+}
+
+#[test]
+fn rows() {
+    same(
+        "select auction, price * 2 as doubled from bids where price > 100 and bidder <> 7",
+        "    @step(name=A, from=bids)\n      @when price > 100 and bidder <> 7\n      @do select auction, price * 2 as doubled",
+    );
+    same("select * from bids", "    @step(name=A, from=bids)\n      @when true");
+    same(
+        "select b.*, upper(b.currency) as currency_code from bids as b",
+        "    @step(name=A, from=bids)\n      @do select bids.*, currency_code = upper(currency)",
+    );
+    same("SELECT Auction, PRICE FROM BIDS", "    @step(name=A, from=bids)\n      @do select auction, price");
+}
+
+#[test]
+fn group_windows() {
+    let verbs = |window: &str| {
+        format!(
+            "    @step(name=A, from=bids)\n      @do aggregate n = count(*), top = max(price) by auction in {window}\n      \
+             @do select auction, window_start as opened, window_end as closed, n, top"
+        )
+    };
+    for (window, shape) in [
+        ("tumble(at, interval '1' minute)", "tumbling(1m) on at"),
+        ("hop(at, interval '2' second, interval '10 seconds')", "hopping(10s, every 2s) on at"),
+        ("session(at, interval '30' minute)", "session(30m) on at"),
+        ("cumulate(at, interval '1' hour, interval '1' day)", "cumulating(1d, every 1h) on at"),
+    ] {
+        let name = window.split('(').next().unwrap();
+        same(
+            &format!(
+                "select auction, {name}_start(at, interval '1' minute) as opened, {name}_end(at, interval '1' minute) as closed, count(*) as n, \
+                 max(price) as top from bids group by {window}, auction"
+            ),
+            &verbs(shape),
+        );
+    }
+}
+
+#[test]
+fn window_tables() {
+    for (call, shape) in [
+        ("tumble(table bids, descriptor(at), interval '1' minute)", "tumbling(1m) on at"),
+        ("tumble(table bids, descriptor(at), interval '1' minute, interval '10' second)", "tumbling(1m) offset 10s on at"),
+        ("tumble(data => table bids, timecol => descriptor(at), size => interval '1' minute)", "tumbling(1m) on at"),
+        ("hop(table bids, descriptor(at), interval '2' second, interval '10' second)", "hopping(10s, every 2s) on at"),
+        ("cumulate(table bids, descriptor(at), interval '1' hour, interval '1' day)", "cumulating(1d, every 1h) on at"),
+        ("session(table bids, descriptor(at), interval '30' minute)", "session(30m) on at"),
+        ("tumble(table bids, descriptor(proctime()), interval '1' minute)", "tumbling(1m) on processing time"),
+    ] {
+        same(
+            &format!(
+                "select window_start, window_end, auction, count(*) as n from table({call}) group by window_start, window_end, auction \
+                 having count(*) > 3"
+            ),
+            &format!(
+                "    @step(name=A, from=bids)\n      @do aggregate n = count(*) by auction in {shape} having n > 3\n      \
+                 @do select window_start, window_end, auction, n"
+            ),
+        );
+    }
+}
+
+#[test]
+fn aggregates() {
+    same(
+        "select auction, count(distinct bidder) as bidders, count(*) filter (where price > 10) as dear, sum(price) / count(*) as mean \
+         from tumble(table bids, descriptor(at), interval '1' minute) where currency is not null group by auction, window_end",
+        "    @step(name=A, from=bids)\n      @when currency is not null\n      @do aggregate bidders = count(distinct bidder), dear = count(*) filter (where price > 10), \
+         mean = sum(price) / count(*) by auction in tumbling(1m) on at\n      @do select auction, bidders, dear, mean",
+    );
+    // Keys that are computed, by their names, places and as they are.
+    for by in ["day", "1", "date_trunc('day', at)"] {
+        same_steps(
+            &format!(
+                "    @step(name=Q)\n      @do sql \"\"\"select date_trunc('day', at) as day, count(*) as n from bids group by {by}\"\"\" keep state for 7d"
+            ),
+            "    @step(name=A, from=bids)\n      @do aggregate n = count(*) by date_trunc('day', at) as day keep state for 7d",
+        );
+    }
+    // A result that is only asked for in `having`.
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction, count(*) as n from bids group by auction having max(price) > 100 and n > 1\"\"\" keep for ever",
+        "    @step(name=A, from=bids)\n      @do aggregate n = count(*), __max1 = max(price) by auction having __max1 > 100 and n > 1 keep for ever\n      \
+         @do select auction, n",
+    );
+}
+
+#[test]
+fn joins_with_tables() {
+    for (sql, verb) in [("join", "join"), ("inner join", "join"), ("left join", "left join"), ("left outer join", "left join")] {
+        same(
+            &format!("select b.auction, p.name from bids b {sql} people p on p.id = b.bidder"),
+            &format!("    @step(name=A, from=bids)\n      @do {verb} people on people.id = bidder\n      @do select auction, people.name"),
+        );
+    }
+    // A table that stands first, a comma, `using`.
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select b.auction, r.rate from rates r, bids b where r.currency = b.currency and b.price > 5\"\"\" keep for ever",
+        "    @step(name=A, from=bids)\n      @do join rates on rates.currency = bids.currency keep for ever\n      @do keep price > 5\n      @do select auction, rate",
+    );
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select b.auction, r.rate from rates r right join bids b on r.currency = b.currency\"\"\" keep for ever",
+        "    @step(name=A, from=bids)\n      @do left join rates on rates.currency = bids.currency keep for ever\n      @do select auction, rate",
+    );
+    same(
+        "select o.id, o.seller, p.name from auctions o join people p using (id)",
+        "    @step(name=A, from=auctions)\n      @do join people on id = people.id\n      @do select id, seller, name",
+    );
+}
+
+#[test]
+fn joins_within_an_interval() {
+    let verbs = |bounds: &str| {
+        format!(
+            "    @step(name=A, from=auctions)\n      @do join bids on bids.auction = auctions.id within {bounds}\n      @do select id, price"
+        )
+    };
+    for (condition, bounds) in [
+        ("b.at between a.opened and a.opened + interval '10' minute", "0s to 10m"),
+        ("b.at >= a.opened and b.at <= a.opened + interval '10' minute", "0s to 10m"),
+        ("a.opened between b.at - interval '10' minute and b.at + interval '5' second", "-5s to 10m"),
+        ("a.opened <= b.at and b.at - interval '10' minute <= a.opened", "0s to 10m"),
+        ("b.at between a.opened - interval '5' second and a.opened + interval '10' minute", "-5s to 10m"),
+    ] {
+        same(&format!("select a.id, b.price from auctions a join bids b on b.auction = a.id and {condition}"), &verbs(bounds));
+        same(&format!("select a.id, b.price from auctions a, bids b where b.auction = a.id and {condition}"), &verbs(bounds));
+    }
+    for (sql, verb) in [("left join", "left join"), ("right join", "right join"), ("full join", "full join")] {
+        same(
+            &format!(
+                "select a.id, b.price from auctions a {sql} bids b on b.auction = a.id and b.at between a.opened and a.opened + interval '1' hour"
+            ),
+            &format!(
+                "    @step(name=A, from=auctions)\n      @do {verb} bids on bids.auction = auctions.id within 0s to 1h\n      @do select id, price"
+            ),
+        );
+    }
+}
+
+#[test]
+fn joins_in_windows_as_of_a_time_and_without_a_bound() {
+    same(
+        "select a.id, b.price from table(tumble(table auctions, descriptor(opened), interval '10' second)) a \
+         join table(tumble(table bids, descriptor(at), interval '10' second)) b \
+         on a.id = b.auction and a.window_start = b.window_start and a.window_end = b.window_end",
+        "    @step(name=A, from=auctions)\n      @do join bids on id = bids.auction in tumbling(10s)\n      @do select id, price",
+    );
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select b.price * r.rate as paid, b.at from bids b join rates for system_time as of b.at as r \
+         on r.currency = b.currency\"\"\" keep for ever",
+        "    @step(name=A, from=bids)\n      @do join rates on rates.currency = bids.currency as of at keep for ever\n      @do select price * rate as paid, at",
+    );
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select a.id, b.price from auctions a join bids b on a.id = b.auction\"\"\" keep state for 1d",
+        "    @step(name=A, from=auctions)\n      @do join bids on id = bids.auction keep state for 1d\n      @do select id, price",
+    );
+}
+
+#[test]
+fn queries_inside_conditions() {
+    for (condition, kind) in [
+        ("bidder in (select id from people)", "semi"),
+        ("exists (select 1 from people p where p.id = bidder)", "semi"),
+        ("not exists (select 1 from people where people.id = bids.bidder)", "anti"),
+    ] {
+        same(
+            &format!("select * from bids where {condition}"),
+            &format!("    @step(name=A, from=bids)\n      @do {kind} join people on bidder = people.id"),
+        );
+    }
+    same(
+        "select * from bids where bidder is not null and bidder not in (select id from people where id is not null)",
+        "    @step(name=A, from=bids)\n      @when bidder is not null\n      @do anti join people on bidder = people.id and people.id is not null",
+    );
+}
+
+#[test]
+fn exists_within_an_interval() {
+    same(
+        "select * from auctions a where exists (select 1 from bids b where b.auction = a.id and b.at between a.opened and a.opened + interval '10' minute)",
+        "    @step(name=A, from=auctions)\n      @do semi join bids on bids.auction = auctions.id within 0s to 10m",
+    );
+}
+
+#[test]
+fn queries_in_from_and_with() {
+    let verbs = "    @step(name=A, from=bids)\n      @when price > 10\n      @do select auction as item, price\n      @do aggregate n = count(*) by item keep for ever";
+    for query in [
+        "select item, count(*) as n from (select auction as item, price from bids where price > 10) as dear group by item",
+        "with dear as (select auction as item, price from bids where price > 10) select item, count(*) as n from dear group by item",
+        "with dear (item, price) as (select auction, price from bids where price > 10) select d.item, count(*) as n from dear d group by d.item",
+        "select d.item, count(*) as n from (select auction, price from bids where price > 10) as d (item, price) group by d.item",
+        "with bids as (select auction as item, price from bids where price > 10) select item, count(*) as n from bids group by item",
+    ] {
+        same_steps(&format!("    @step(name=Q)\n      @do sql \"\"\"{query}\"\"\" keep for ever"), verbs);
+    }
+}
+
+#[test]
+fn unions() {
+    same(
+        "select bidder as person, at from bids union all select seller, opened from auctions",
+        "    @step(name=S, from=auctions)\n      @do select seller as person, opened as at\n    @step(name=A, from=bids)\n      @do select bidder as person, at\n      @do union S",
+    );
+}
+
+#[test]
+fn windows_of_windows() {
+    // The busiest auctions of each window, as Nexmark asks for them.
+    same(
+        "select b.auction, b.n from
+           (select auction, count(*) as n, window_start as s, window_end as e from table(hop(table bids, descriptor(at), interval '2' second, interval '10' second))
+            group by auction, window_start, window_end) b
+         join
+           (select max(n) as most, s, e from
+             (select auction, count(*) as n, window_start as s, window_end as e from table(hop(table bids, descriptor(at), interval '2' second, interval '10' second))
+              group by auction, window_start, window_end) c
+            group by s, e) m
+         on b.s = m.s and b.e = m.e and b.n >= m.most",
+        "    @step(name=B, from=bids)
+      @do aggregate n = count(*) by auction in hopping(10s, every 2s)
+      @do select auction, n, window_start as s, window_end as e
+    @step(name=M)
+      @do aggregate most = max(n) by s in tumbling(2s)
+      @do select most, s, window_end as e
+    @step(name=A, from=B)
+      @do join M on B.s = M.s and B.n >= M.most within 0s
+      @do select B.auction, B.n",
+    );
+}
+
+#[test]
+fn the_rows_so_far_are_read_by_the_name_of_the_input() {
+    same_steps(
+        "    @step(name=A, from=bids)\n      @when price > 10\n      @do sql \"\"\"select auction, price from bids\"\"\"\n      @do set dear = price > 100",
+        "    @step(name=A, from=bids)\n      @when price > 10\n      @do select auction, price\n      @do set dear = price > 100",
+    );
+    same_steps(
+        "    @step(name=A, from=[bids, people])\n      @do sql \"\"\"select b.auction, p.name from bids b join people p on p.id = b.bidder\"\"\"",
+        "    @step(name=A, from=[bids, people])\n      @do join people on people.id = bidder\n      @do select auction, people.name",
+    );
+    // Steps that come later in the text, and outputs of a split.
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction from Routed.dear\"\"\"\n    @sink(type=stdout)\n    @step(name=Routed, from=bids)\n      @do split dear when price > 10, cheap otherwise\n    @step(name=Z, from=Q)\n      @when auction > 3",
+        "    @step(name=Q, from=Routed.dear)\n      @do select auction\n    @sink(type=stdout)\n    @step(name=Routed, from=bids)\n      @do split dear when price > 10, cheap otherwise\n    @step(name=Z, from=Q)\n      @when auction > 3",
+    );
+}
+
+#[test]
+fn lists_are_unnested() {
+    same(
+        "select b.auction, t.tag from bids b cross join unnest(b.tags) as t(tag)",
+        "    @step(name=A, from=bids)\n      @do set tag = tags\n      @do unnest tag\n      @do select auction, tag",
+    );
+    same(
+        "select b.auction, t.tag, t.place from bids b left join unnest(b.tags) with ordinality as t(tag, place) on true",
+        "    @step(name=A, from=bids)\n      @do set tag = tags\n      @do unnest tag with ordinality as place keep empty\n      @do select auction, tag, place",
+    );
+}
