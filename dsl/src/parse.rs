@@ -56,7 +56,7 @@
 //!              | "deduplicate" "by" items { "keep" ( "first" | "last" ) | "order" "by" order | "within" duration | keep }
 //!              | ( "lag" | "lead" ) named { "," named } { "by" count | "per" items | "order" "by" order | window | keep }
 //!              | ( "mask" | "hash" | "tokenise" | "truncate" | "redact" | "encrypt" | "decrypt" ) columns [ "with" text ]
-//!              | "sql" '"""' text '"""'
+//!              | "sql" '"""' text '"""' [ keep ]
 //!              | ( "match" | "iterate" | "call" ) text ;
 //! named        = name "=" expr | expr "as" name ;
 //! item         = named | expr ;                                                    (* in select also * and input.* *)

@@ -73,7 +73,7 @@ Feature: All actions  # the title ends before this
         select *   -- SQL's own comment, and a # that stays
 
         from Order | other
-      """
+      """ keep state for 7d
       @do match a then b within 5s
       @do call geo.lookup(ip)
     @step(name=Reused, domain=finance, use=ValidateSIN, column=sin, strict=true)

@@ -7,7 +7,7 @@ Feature: Auctions
   Scenario: A mistake
     @step(name=A)
       @do sql """
-        select * from bids b join auctions a on b.at = a.opened
+        select * from bids b join auctions a on b.at between a.opened and a.opened + interval '1' hour
       """
     @sink(type=stdout)
 

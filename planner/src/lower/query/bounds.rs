@@ -74,8 +74,12 @@ impl Lowering<'_> {
         }
         // A window's result lies just before its end: the bound is about the columns, the operator's about these moments.
         let shift = right_time.shift_us - left_time.shift_us;
-        for i in used.into_iter().rev() {
-            conditions.remove(i);
+        let mut taken: Vec<SqlExpr> = used.into_iter().rev().map(|i| conditions.remove(i)).collect();
+        let compares = |c: &SqlExpr| matches!(sql::unnested(c), SqlExpr::BinaryOp { op: BinaryOperator::Eq, .. });
+        if !conditions.iter().any(compares) {
+            // Equal times are the only key that there is.
+            taken.retain(compares);
+            conditions.extend(taken);
         }
         Ok(Some((JoinTime::Within { from: lower.saturating_add(shift), to: upper.saturating_add(shift) }, span)))
     }

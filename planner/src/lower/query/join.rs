@@ -397,16 +397,16 @@ impl Lowering<'_> {
         let name = Name::new(time, span);
         let column = self.column(part.work.texts, &name, part.work.flow.columns())?;
         let column = &part.work.flow.columns()[column];
-        let unit = match column.field.data_type() {
-            DataType::Timestamp(TimeUnit::Second, _) => "Second",
-            DataType::Timestamp(TimeUnit::Millisecond, _) => "Millisecond",
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => "Nanosecond",
-            _ => "Microsecond",
+        let digits = match column.field.data_type() {
+            DataType::Timestamp(TimeUnit::Second, _) => 0,
+            DataType::Timestamp(TimeUnit::Millisecond, _) => 3,
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => 9,
+            _ => 6,
         };
         let time = super::quoted(column.name());
         // The edges have the unit of the time, as those that an aggregate gives.
         let bin = format!("date_bin({}, {time}, to_timestamp_micros({offset}))", interval(size.value.0));
-        let start = format!("arrow_cast({bin}, 'Timestamp({unit}, None)')");
+        let start = format!("cast({bin} as timestamp({digits}))");
         let end = format!("window_start + {}", interval(size.value.0));
         for (name, text) in [("window_start", start), ("window_end", end)] {
             let set = NamedExpr { name: Some(Name::new(name.into(), span)), expr: Spanned::new(text, span) };
