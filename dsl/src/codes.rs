@@ -70,6 +70,7 @@ codes! {
     OTHERWISE "DSL038" "What happens where an expectation is broken is not one of the choices." "Write otherwise reject, tag <name>, alert or fail.";
     EXPECTATION "DSL039" "An expectation is not one that the language can read." "Write a condition, `share of … < 1% over 10m`, or `at least 1000 rows per 1h`.";
     LINE_ORDER "DSL040" "The lines of a step are not in the order @when, @do, @then." "Reorder them, or begin a new step; use `@do keep …` to filter between actions.";
+    PATTERN "DSL041" "A pattern of rows does not fit together." "Change its numbers or names as the message says.";
 
     EXAMPLE_LINE "DSL050" "A line of an example is not a clause of the language." "Begin it with Given, When, Then or And.";
     EXAMPLE_ROWS "DSL051" "A clause of an example needs rows." "Add a table below it, or `from file \"…\"`.";

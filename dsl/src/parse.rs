@@ -57,7 +57,16 @@
 //!              | ( "lag" | "lead" ) named { "," named } { "by" count | "per" items | "order" "by" order | window | keep }
 //!              | ( "mask" | "hash" | "tokenise" | "truncate" | "redact" | "encrypt" | "decrypt" ) columns [ "with" text ]
 //!              | "sql" '"""' text '"""' [ keep ]
-//!              | ( "match" | "iterate" | "call" ) text ;
+//!              | "match" pattern [ without ]
+//!                { "where" event { "," event } | "per" items | "order" "by" order | "within" duration | "after" "match" "skip" skip
+//!                | "with" "partial" "as" name | "give" named { "," named } | "keep" "for" "ever" }
+//!              | ( "iterate" | "call" ) text ;
+//! pattern      = sequence { "or" sequence } ;                                      (* the events' names are free, but for the words of patterns *)
+//! sequence     = part { ( "then" | [ without ] "followed" "by" ) part } ;
+//! part         = ( name | "(" pattern ")" ) [ ( "?" | "*" | "+" | "{" count [ "," [ count ] ] "}" ) [ "?" ] [ [ without ] "apart" ] ] ;
+//! without      = "without" name { "or" name } ;
+//! event        = name "is" expr ;
+//! skip         = "past" "last" "row" | "to" "next" "row" | "to" ( "first" | "last" ) name ;
 //! named        = name "=" expr | expr "as" name ;
 //! item         = named | expr ;                                                    (* in select also * and input.* *)
 //! arm          = name ( "when" expr | "otherwise" ) ;                              (* otherwise: the last one *)
@@ -116,6 +125,7 @@ mod expression;
 mod lexer;
 mod lines;
 mod out;
+mod pattern;
 mod prose;
 mod relational;
 mod rules;

@@ -15,10 +15,11 @@
 //! METADATA    KEYWORD COLON TEXT
 //! ANNOTATION  AT KEYWORD ( "(" ARG ("," ARG)* ")" )?      ARG: NAME "=" VALUE  VALUE: tokens, or nested VALUEs
 //! WHEN        AT KEYWORD EXPR
-//! DO          AT KEYWORD KEYWORD(the verb) (ITEM | NAME | EXPR | CLAUSE | ",") …
+//! DO          AT KEYWORD KEYWORD(the verb) (ITEM | NAME | EXPR | CLAUSE | PATTERN | ",") …
 //! THEN        AT KEYWORD … EXPR … CLAUSE(otherwise)
 //! ITEM        (NAME "=")? EXPR ("as" NAME)?   or   NAME … in lists of names, renames and split arms
 //! CLAUSE      KEYWORD+ …        one per `by`, `in`, `having`, `emit`, `allowed`, `keep`, `on`, `within`, `as of`, `per`, `with`, `otherwise`, …
+//! PATTERN     NAME … with QUANTIFIER (`+`, `{2,5}`) and the words of patterns as KEYWORD
 //! TABLE       ROW …             ROW: PIPE (CELL PIPE)…     CELL: blanks and TEXT
 //! ```
 
@@ -82,6 +83,8 @@ pub enum SyntaxKind {
     ITEM,
     EXPR,
     CLAUSE,
+    PATTERN,
+    QUANTIFIER,
     EXAMPLE_LINE,
     TABLE,
     ROW,
@@ -92,7 +95,7 @@ pub enum SyntaxKind {
 use SyntaxKind::*;
 
 impl SyntaxKind {
-    const ALL: [SyntaxKind; 43] = [
+    const ALL: [SyntaxKind; 45] = [
         WHITESPACE,
         NEWLINE,
         COMMENT,
@@ -131,6 +134,8 @@ impl SyntaxKind {
         ITEM,
         EXPR,
         CLAUSE,
+        PATTERN,
+        QUANTIFIER,
         EXAMPLE_LINE,
         TABLE,
         ROW,

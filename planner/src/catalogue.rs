@@ -54,6 +54,7 @@ codes! {
     JOIN_KEY = "PLN051", "the condition of a join compares no key, or not the whole key of the table", "compare every key column with `=`";
     JOIN_ALIAS = "PLN053", "two inputs of a join have one name", "name one of them with `as`";
     JOIN_STREAM = "PLN054", "the stream side of a join takes rows back", "join before the aggregate, or emit on close";
+    PATTERN = "PLN055", "a pattern cannot be matched as it is written", "change it as the message says";
     SINK_KEY = "PLN060", "a sink's key column does not exist", "correct the name";
     SYNTAX = "PLN100", "an expression is not SQL", "correct it where the caret points";
     UNKNOWN_COLUMN = "PLN101", "an expression reads a column that does not exist", "correct the name";

@@ -6,6 +6,7 @@ mod expression;
 mod facts;
 mod mermaid;
 mod order;
+mod pattern;
 mod text;
 mod words;
 

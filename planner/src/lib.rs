@@ -9,6 +9,7 @@ mod join;
 mod lower;
 mod names;
 pub mod optimise;
+mod pattern;
 mod plan;
 mod rank;
 pub mod sanity;
@@ -18,6 +19,9 @@ mod types;
 
 pub use catalogue::catalogue;
 pub use join::{JoinBound, StreamJoinKind, StreamJoinOp};
+pub use pattern::{
+    AfterMatch, Automaton, Gap, MatchEvent, MatchOp, PATTERN_STATES_MAX, Pattern, PatternError, Pick, Reference, State, Takes, Target,
+};
 pub use plan::*;
 pub use rank::{FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, OrderBy, RankOp, RankScope};
 pub use scenario::{PlanInput, Planned, SourceToDiscover, plan_scenario, sources_to_discover};

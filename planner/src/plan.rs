@@ -4,7 +4,7 @@
 //! resolved (unqualified column names of the node's own input), typed, coerced and simplified; every schema has unique
 //! field names. The engine adds nothing of meaning: it turns expressions into kernels and nodes into operators.
 
-use crate::{FirstOp, NeighbourOp, RankOp, StreamJoinOp};
+use crate::{FirstOp, MatchOp, NeighbourOp, RankOp, StreamJoinOp};
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::{AggregateUDF, Expr};
 use runink_connector_api::{Delivery, Options, Predicate, RejectReason};
@@ -110,13 +110,13 @@ pub enum StateBound {
     ForEver,
     /// Everything until the bounded input ends.
     UntilEnd,
-    /// Rows of a join's inputs, each as long as it can meet others.
+    /// Rows of a join's or a pattern's inputs, each as long as it can meet others.
     Rows {
         /// How long: after its event time where the join is bounded by time, else after it came; for ever where absent, which [`crate::sanity`] refuses
         /// on an unbounded input.
         lifetime_us: Option<i64>,
     },
-    /// All rows of a join's inputs, because the text says so (`keep for ever`).
+    /// All rows of a join's or a pattern's inputs, because the text says so (`keep for ever`).
     RowsForEver,
     /// Some rows of each key.
     RowsPerKey {
@@ -163,6 +163,8 @@ pub enum Op {
     First(FirstOp),
     /// Values of rows before or behind. One input.
     Neighbour(NeighbourOp),
+    /// Finds rows that follow each other in a certain way. One input.
+    Match(Box<MatchOp>),
     /// The scenario's reject stream: schema [`crate::rejected_schema`]. No input in the plan: the engine feeds it from every node.
     Rejected,
     /// Hands rows on without change, so that they can be read under this name (a step that tests observe).

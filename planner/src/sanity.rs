@@ -74,8 +74,8 @@ pub(crate) const CODES: &[CodeEntry] = &[
     },
     CodeEntry {
         code: UNBOUNDED_ROWS,
-        meaning: "a join keeps every row of streams that never end",
-        remedy: "say how far apart in time rows can meet, or add `keep state for …` or `keep for ever`",
+        meaning: "a join or a pattern keeps every row of streams that never end",
+        remedy: "say how far apart in time rows can be, or add `keep state for …` or `keep for ever`",
     },
     CodeEntry {
         code: UNBOUNDED_ORDER,
@@ -121,6 +121,7 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
                 findings.watermark(node, "rows", "go");
                 findings.order(node, &op.keys, false, "a window (`in tumbling(1m)`)");
             }
+            Op::Match(_) => findings.matches(node),
             Op::Sink(op) => findings.sink(node, op, connectors),
             Op::Source(_) | Op::Rows(_) | Op::Union | Op::Rejected | Op::Output => {}
         }
@@ -294,6 +295,15 @@ impl Findings<'_> {
         let message = format!("the state of `{}` has no bound: it keeps {kept}", node.name);
         let hint = format!("say {instead}, or how long a key is kept (`keep state for 7d`), or say `keep for ever`");
         self.add(node, UNBOUNDED_ORDER, message, "kept for each key, for ever", hint);
+    }
+
+    fn matches(&mut self, node: &Node) {
+        self.watermark(node, "matches", "come out");
+        if node.state == (StateBound::Rows { lifetime_us: None }) && !node.bounded {
+            let message = format!("the state of `{}` has no bound: it keeps what has begun until the match is complete", node.name);
+            let hint = "say how long a match may take (`within 10m`), or say `keep for ever`";
+            self.add(node, UNBOUNDED_ROWS, message, "what has begun waits for ever", hint.into());
+        }
     }
 
     fn sink(&mut self, node: &Node, op: &SinkOp, connectors: &[&'static ConnectorSpec]) {

@@ -210,6 +210,10 @@ fn push_gap(before: &SyntaxToken, after: &SyntaxToken, blanks: &str, understood:
 /// Whether a blank stands between two tokens outside of expressions; `None` where the text decides.
 fn wants_blank(before: &SyntaxToken, after: &SyntaxToken) -> Option<bool> {
     let is = |t: &SyntaxToken, text: &str| t.kind() == PUNCT && t.text() == text;
+    let quantifier = |t: &SyntaxToken| t.parent().is_some_and(|p| p.kind() == QUANTIFIER);
+    if quantifier(after) || (is(before, "(") && before.parent().is_some_and(|p| p.kind() == PATTERN)) {
+        return Some(false);
+    }
     if after.kind() == COLON || is(after, ",") || is(after, ")") || is(after, "]") || is(before, "(") || is(before, "[") {
         return Some(false);
     }

@@ -49,7 +49,7 @@ pub(crate) const VERBS: [&str; 32] = [
 ];
 
 /// What people write for a verb, and how it is said here.
-const VERB_HABITS: [(&str, &str); 29] = [
+const VERB_HABITS: [(&str, &str); 31] = [
     ("filter", "filter with `@when …` before the step's actions, or with `@do keep …` between them"),
     ("where", "filter with `@when …` before the step's actions, or with `@do keep …` between them"),
     ("having", "write `having …` at the end of `@do aggregate …`, or `@do keep …` after it"),
@@ -79,6 +79,8 @@ const VERB_HABITS: [(&str, &str); 29] = [
     ("route", "write `@do split port when condition, rest otherwise`"),
     ("window", "a window is part of an aggregate: `@do aggregate … in tumbling(1m)`"),
     ("tokenize", "write `@do tokenise …`"),
+    ("match_recognize", "write `@do match a then b where a is …, b is …`"),
+    ("pattern", "write `@do match a then b where a is …, b is …`"),
 ];
 
 const AGGREGATE_WORDS: [&str; 6] = ["by", "in", "having", "emit", "allowed", "keep"];
@@ -158,7 +160,11 @@ impl Cursor<'_, '_> {
                 self.sql()?
             }
             "lag" | "lead" => Action::Neighbours(self.neighbours()?),
-            "match" | "iterate" | "call" => {
+            "match" => {
+                self.keywords(1);
+                Action::Match(Box::new(self.match_rows()?))
+            }
+            "iterate" | "call" => {
                 self.keywords(1);
                 let text = self.raw_rest(&format!("what to {}", verb.value))?;
                 Action::Other { verb, text }
@@ -173,6 +179,7 @@ impl Cursor<'_, '_> {
                 Action::Top(_) => &["per", "with", "in", "as", "keep"],
                 Action::Deduplicate(_) => &["keep", "order", "within"],
                 Action::Neighbours(_) => &["by", "per", "order", "in", "keep"],
+                Action::Match(_) => &super::pattern::MATCH_WORDS,
                 Action::Unnest(_) => &["as", "with", "keep"],
                 _ => {
                     self.expect_end()?;

@@ -302,7 +302,7 @@ impl Cursor<'_, '_> {
     }
 
     /// What rows are ordered by: expressions with `asc`, `desc`, `nulls first`, `nulls last`, and commas between them; one text.
-    fn order(&mut self, stops: &[Stop]) -> Parse<Expr> {
+    pub(super) fn order(&mut self, stops: &[Stop]) -> Parse<Expr> {
         let mut inner = vec![Stop::Comma];
         inner.extend_from_slice(stops);
         let start = self.place();

@@ -31,6 +31,12 @@ pub(crate) enum Stop {
     /// `order by`.
     OrderBy,
     Otherwise,
+    Where,
+    /// `after match`.
+    AfterMatch,
+    /// `with partial`.
+    WithPartial,
+    Give,
     /// The token that begins at this byte.
     At(usize),
 }
@@ -52,6 +58,10 @@ impl Stop {
             Stop::WithTies => "with",
             Stop::OrderBy => "order",
             Stop::Otherwise => "otherwise",
+            Stop::Where => "where",
+            Stop::AfterMatch => "after",
+            Stop::WithPartial => "with",
+            Stop::Give => "give",
         }
     }
 
@@ -67,6 +77,8 @@ impl Stop {
             Stop::AsOf => "`as of <column>`",
             Stop::WithTies => "`with ties`",
             Stop::OrderBy => "`order by <column>`",
+            Stop::AfterMatch => "`after match skip to next row`",
+            Stop::WithPartial => "`with partial as <name>`",
             _ => "the clause in full",
         }
     }
@@ -93,6 +105,8 @@ impl Stop {
             Stop::As => matches!(c.kind(1), Some(IDENT | STRING | VARIABLE)) && !c.word(1, "of"),
             Stop::WithTies => c.word(1, "ties"),
             Stop::OrderBy => c.word(1, "by"),
+            Stop::AfterMatch => c.word(1, "match"),
+            Stop::WithPartial => c.word(1, "partial"),
             _ => true,
         }
     }

@@ -3,7 +3,10 @@
 use super::{Project, ResolvedStep};
 use crate::{
     Diagnostic, FileId,
-    ast::{Action, Document, Expectation, NamedExpr, Otherwise, Scenario, Span, Spanned, Sql, Step, StepBody, StepTemplate, Use, Value},
+    ast::{
+        Action, AfterMatch, Document, Expectation, NamedExpr, Otherwise, Scenario, Span, Spanned, Sql, Step, StepBody, StepTemplate, Use,
+        Value,
+    },
     codes,
     parse::MAX_DIAGNOSTICS,
     suggest::{closest, did_you_mean, list_of},
@@ -211,6 +214,16 @@ fn texts(body: &StepBody) -> Vec<&Spanned<String>> {
                 named(&n.values, &mut all);
                 named(&n.per, &mut all);
                 all.extend(&n.order);
+            }
+            Action::Match(m) => {
+                all.extend(m.conditions.iter().flat_map(|c| [&c.event, &c.condition]));
+                m.pattern.value.events(&mut |name| all.push(name));
+                all.extend(m.ending.iter().chain(&m.order).chain(&m.partial));
+                if let Some(AfterMatch::ToFirst(name) | AfterMatch::ToLast(name)) = m.after.as_ref().map(|a| &a.value) {
+                    all.push(name);
+                }
+                named(&m.per, &mut all);
+                named(&m.give, &mut all);
             }
             Action::Privacy(p) => all.extend(p.columns.iter().chain(&p.with)),
             Action::Sql(Sql { text, .. }) | Action::Other { text, .. } => all.push(text),

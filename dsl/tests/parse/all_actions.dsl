@@ -74,7 +74,16 @@ Feature: All actions  # the title ends before this
 
         from Order | other
       """ keep state for 7d
-      @do match a then b within 5s
+      @do match a then b+ without c or d followed by (e or f{2,5}? then g{3} without c apart)* without h
+        where a is x > 0, b is x > last(b.x, 1) and b.y in (1, 2), h is x is null
+        per k, lower(n) as n
+        order by z desc, w
+        within 5s
+        after match skip to last b
+        with partial as open
+        give total = sum(b.x), first(a.x) as first, n = count(b.*)
+      @do match a? then b{2} then c{2,} apart keep for ever after match skip to next row
+      @do iterate reachable until fixed
       @do call geo.lookup(ip)
     @step(name=Reused, domain=finance, use=ValidateSIN, column=sin, strict=true)
     @sink(type=stdout)

@@ -29,7 +29,14 @@ pub(crate) enum Side {
 fn steps_of(node: &Node) -> Vec<&str> {
     match &node.op {
         Op::Rows(stages) => stages.chunk_by(|a, b| a.step == b.step).map(|run| run[0].step.as_str()).collect(),
-        Op::Aggregate(_) | Op::Changes(_) | Op::TableJoin(_) | Op::StreamJoin(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) => {
+        Op::Aggregate(_)
+        | Op::Changes(_)
+        | Op::TableJoin(_)
+        | Op::StreamJoin(_)
+        | Op::Match(_)
+        | Op::Rank(_)
+        | Op::First(_)
+        | Op::Neighbour(_) => {
             vec![&node.name]
         }
         Op::Source(_) | Op::Union | Op::Rejected | Op::Output | Op::Sink(_) => Vec::new(),

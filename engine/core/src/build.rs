@@ -9,7 +9,9 @@ use crate::{
     source::{self, StopCell},
     stateful,
 };
-use runink_operators::{EpochOperator, OperatorError, first::FirstOperator, neighbour::NeighbourOperator, rank::RankOperator};
+use runink_operators::{
+    EpochOperator, OperatorError, first::FirstOperator, neighbour::NeighbourOperator, pattern::PatternOperator, rank::RankOperator,
+};
 use runink_planner::{Node, NodeId, Op};
 use std::{cell::Cell, rc::Rc, sync::Arc};
 use timely::{
@@ -146,10 +148,11 @@ impl<'scope> Builder<'scope, '_> {
                 rejects.push(more);
                 out
             }
-            Op::Rank(_) | Op::First(_) | Op::Neighbour(_) => {
+            Op::Match(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) => {
                 let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
                 let (name, out, groups) = (&node.name, &node.schema, self.shared.spec.settings.key_groups);
                 let (operator, keys): (Box<dyn EpochOperator>, _) = match &node.op {
+                    Op::Match(op) => (Box::new(PatternOperator::new(name, op, &schema, out, groups)?), &op.keys),
                     Op::Rank(op) => (Box::new(RankOperator::new(name, op, &schema, out, groups)?), &op.keys),
                     Op::First(op) => (Box::new(FirstOperator::new(name, op, &schema, groups)?), &op.keys),
                     Op::Neighbour(op) => (Box::new(NeighbourOperator::new(name, op, &schema, out, groups)?), &op.keys),

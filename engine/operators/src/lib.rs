@@ -11,6 +11,7 @@ mod error;
 pub mod first;
 pub mod hash;
 pub mod neighbour;
+pub mod pattern;
 pub mod rank;
 mod rejects;
 pub mod rows;

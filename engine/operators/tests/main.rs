@@ -6,6 +6,7 @@ mod aggregate_cases;
 mod changes;
 mod hash;
 mod join;
+mod pattern;
 mod reference;
 mod rows;
 mod stream_join;

@@ -158,7 +158,7 @@ impl NodeFacts {
             ends: node.bounded,
             event_time: node.time.as_ref().map(|t| Time { column: column(&node.schema, t.column), shift_us: t.shift_us }),
             watermark_of: node.watermark_of.iter().map(|&s| plan.node(s).name.clone()).collect(),
-            state: state(&node.state, kept_of_ends(plan, node)),
+            state: state(node, kept_of_ends(plan, node)),
             source: source(node),
             sink: sink(plan, node),
         }
@@ -177,6 +177,7 @@ fn operator(op: &Op) -> &'static str {
         Op::Rank(_) => "ranking",
         Op::First(_) => "first of each key",
         Op::Neighbour(_) => "neighbours",
+        Op::Match(_) => "match",
         Op::Rejected => "rejected",
         Op::Output => "output",
         Op::Sink(_) => "sink",
@@ -193,6 +194,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
         match &node.op {
             Op::Aggregate(op) => ("by key", by(op.keys.clone())),
             Op::Changes(op) => ("by key", by(op.key.clone())),
+            Op::Match(op) => ("by key", by(op.keys.clone())),
             Op::TableJoin(op) if op.broadcast => (["as they come", "to all workers"][index.min(1)], Vec::new()),
             Op::TableJoin(op) if index == 0 => {
                 let on = |key: &usize| op.on.iter().find(|(_, t)| t == key).map(|(s, _)| *s);
@@ -232,7 +234,8 @@ fn kept_of_ends(plan: &Plan, node: &Node) -> bool {
     }
 }
 
-fn state(state: &StateBound, bounded: bool) -> State {
+fn state(node: &Node, bounded: bool) -> State {
+    let state = &node.state;
     let (kind, windows_per_key, kept_us) = match state {
         StateBound::Stateless => ("none", None, None),
         StateBound::Windowed { windows_per_key, lifetime_us } => ("windowed", Some(*windows_per_key), *lifetime_us),
@@ -244,7 +247,11 @@ fn state(state: &StateBound, bounded: bool) -> State {
         StateBound::RowsPerKey { for_ever: true, .. } => ("rows per key, for ever", None, None),
         StateBound::RowsPerKey { ttl_us, .. } => ("rows per key", None, *ttl_us),
     };
-    State { kind, windows_per_key, kept_us, words: words::state(state, bounded) }
+    let words = match node.op {
+        Op::Match(_) => words::state_of_matches(state, bounded),
+        _ => words::state(state, bounded),
+    };
+    State { kind, windows_per_key, kept_us, words }
 }
 
 fn source(node: &Node) -> Option<Source> {
@@ -302,6 +309,7 @@ fn work(plan: &Plan, node: &Node) -> Vec<Line> {
         (Op::Rank(op), Some(below)) => order::rank(op, &below.schema),
         (Op::First(op), Some(below)) => order::first(op, &below.schema),
         (Op::Neighbour(op), Some(below)) => order::neighbour(op, &below.schema, &node.schema),
+        (Op::Match(op), Some(below)) => super::pattern::lines(op, &below.schema),
         (Op::StreamJoin(op), Some(left)) => input(1).map(|right| stream_join_lines(op, left, right)).unwrap_or_default(),
         _ => Vec::new(),
     }
@@ -373,7 +381,7 @@ fn aggregate_lines(op: &AggregateOp, input: &SchemaRef) -> Vec<Line> {
     lines
 }
 
-fn call(call: &AggregateCall, input: &SchemaRef) -> String {
+pub(super) fn call(call: &AggregateCall, input: &SchemaRef) -> String {
     // `count(*)` is counted as `count(1)`.
     let args = match call.args.as_slice() {
         [Expr::Literal(value, _)] if call.function.name() == "count" && !value.is_null() => "*".to_owned(),

@@ -82,6 +82,17 @@ pub(super) fn state(state: &StateBound, bounded: bool) -> String {
     }
 }
 
+/// The state of a pattern in words.
+pub(super) fn state_of_matches(state: &StateBound, bounded: bool) -> String {
+    const WHAT: &str = "rows that wait for their turn or may belong to a match";
+    match state {
+        StateBound::Rows { lifetime_us: Some(us) } => format!("{WHAT}, each for {}", duration(*us)),
+        StateBound::Rows { lifetime_us: None } => format!("{WHAT}, without a bound"),
+        StateBound::RowsForEver => format!("{WHAT}, for ever, as the text says"),
+        _ => self::state(state, bounded),
+    }
+}
+
 /// A condition that a source is told.
 pub(super) fn predicate(predicate: &Predicate) -> String {
     let op = match predicate.op {

@@ -6,6 +6,7 @@
 mod blame;
 mod functions;
 mod literals;
+mod matched;
 mod meaning;
 mod parse;
 mod resolve;
@@ -56,6 +57,24 @@ pub(crate) fn plan(text: &Substituted, file: FileId, columns: &[Column], place: 
     let places = Places::new(file, text);
     let sql = parse::parse(&places).map_err(|d| vec![*d])?;
     plan_parsed(sql, &places, columns, place)
+}
+
+/// Plans an expression over the rows of a match: `columns` has those of each event too, and `counted` is a column of each that is never null.
+pub(crate) fn plan_matched(text: &Substituted, file: FileId, columns: &[Column], counted: &str) -> Result<Typed, Vec<Diagnostic>> {
+    let places = Places::new(file, text);
+    let mut sql = parse::parse(&places).map_err(|d| vec![*d])?;
+    matched::rewrite(&mut sql, counted, &places)?;
+    plan_parsed(sql, &places, columns, Place::Group)
+}
+
+/// Plans a condition over the rows of a match.
+pub(crate) fn plan_matched_condition(
+    text: &Substituted,
+    file: FileId,
+    columns: &[Column],
+    counted: &str,
+) -> Result<Typed, Vec<Diagnostic>> {
+    must_be_condition(plan_matched(text, file, columns, counted)?, &Places::new(file, text))
 }
 
 /// One part of what rows are ordered by.

@@ -28,16 +28,16 @@ pub(super) const WINDOW_END: &str = "window_end";
 const GROUPING_ID: &str = "grouping_id";
 
 /// A key or output as written: its name, its place, its expression.
-struct Item {
-    name: String,
-    span: Span,
-    typed: Typed,
+pub(super) struct Item {
+    pub(super) name: String,
+    pub(super) span: Span,
+    pub(super) typed: Typed,
 }
 
 /// The columns that the operator reads: those of the input, then computed ones.
-struct Arguments<'f> {
-    flow: &'f Flow,
-    computed: Vec<Projected>,
+pub(super) struct Arguments<'f> {
+    pub(super) flow: &'f Flow,
+    pub(super) computed: Vec<Projected>,
 }
 
 impl Lowering<'_> {
@@ -151,7 +151,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn items(&mut self, work: &Work<'_>, items: &[NamedExpr], place: Place) -> Heard<Vec<Item>> {
+    pub(super) fn items(&mut self, work: &Work<'_>, items: &[NamedExpr], place: Place) -> Heard<Vec<Item>> {
         let mut made = Vec::new();
         let mut failed = false;
         for item in items {
@@ -285,7 +285,7 @@ impl Lowering<'_> {
     }
 
     /// A projection that computes keys and arguments: the columns that are read by name stay, so that indices into them hold.
-    fn compute(&mut self, work: &mut Work<'_>, computed: Vec<Projected>) -> Heard<()> {
+    pub(super) fn compute(&mut self, work: &mut Work<'_>, computed: Vec<Projected>) -> Heard<()> {
         let mut projected: Vec<Projected> = (0..work.flow.columns().len()).map(|i| work.flow.keep(i)).collect();
         projected.extend(computed);
         let at = work.flow.at.1;
@@ -408,7 +408,7 @@ impl Calls<'_> {
 
 impl Arguments<'_> {
     /// A literal, or a reference to a column.
-    fn argument(&mut self, expr: &Expr) -> Expr {
+    pub(super) fn argument(&mut self, expr: &Expr) -> Expr {
         match expr {
             Expr::Literal(..) => expr.clone(),
             _ => {
@@ -424,7 +424,7 @@ impl Arguments<'_> {
     }
 
     /// The index of an expression among the operator's columns; it is computed once.
-    fn column(&mut self, expr: &Expr, purpose: &str) -> usize {
+    pub(super) fn column(&mut self, expr: &Expr, purpose: &str) -> usize {
         let columns = self.flow.columns();
         if let Expr::Column(c) = expr
             && let Some(index) = columns.iter().position(|k| k.name() == c.name)

@@ -10,6 +10,7 @@ mod expect;
 mod join;
 mod options;
 mod order;
+mod pattern;
 mod privacy;
 mod query;
 mod refused;

@@ -17,7 +17,6 @@ impl Lowering<'_> {
         let (construct, instead): (String, &str) = match &action.value {
             Action::Other { verb, .. } => {
                 let instead = match verb.value.to_lowercase().as_str() {
-                    "match" => "count the events of a pattern with `count(*) filter (where …)` in a session window",
                     "iterate" => "write the steps out as often as they are needed",
                     "call" => "use DataFusion's functions in `@do set`",
                     _ => "use the lines that the language reference lists as executable",

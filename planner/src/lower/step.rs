@@ -183,6 +183,7 @@ impl<'a> Lowering<'a> {
             Action::Split(arms) => self.split(work, span, arms),
             Action::Aggregate(aggregate) => self.aggregate(work, span, aggregate),
             Action::Join(join) => self.join(work, span, join),
+            Action::Match(found) => self.match_rows(work, span, found),
             Action::Privacy(privacy) => self.privacy(work, span, privacy),
             Action::Top(top) => self.top(work, span, top),
             Action::Deduplicate(deduplicate) => self.deduplicate(work, span, deduplicate),

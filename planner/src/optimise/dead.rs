@@ -39,6 +39,7 @@ pub(super) fn has_effects(plan: &Plan, node: &Node) -> bool {
         Op::Aggregate(op) => rejects_rows(op),
         Op::TableJoin(op) => op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema)),
         // A late row is rejected.
+        Op::Match(_) => true,
         Op::StreamJoin(op) => {
             !matches!(op.bound, JoinBound::Unbounded { .. }) || op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema))
         }

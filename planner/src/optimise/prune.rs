@@ -8,8 +8,8 @@ use super::{
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
 use crate::{
-    AggregateOp, ChangesOp, EventTime, ExpectAction, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage,
-    RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
+    AggregateOp, ChangesOp, EventTime, ExpectAction, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp, RankScope,
+    RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
@@ -113,6 +113,8 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
         Op::Rank(op) => vec![rank_needs(op, schema(0), needed)],
         // Rows are told apart by their contents: without a column another one would be the first, or the one before.
         Op::First(_) | Op::Neighbour(_) => vec![(0..schema(0).fields().len()).collect()],
+        // All of them, read or not: their contents put rows of the same time in order.
+        Op::Match(op) => vec![op.columns_read().into_iter().collect()],
     }
 }
 
@@ -280,6 +282,10 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             node.schema = project(&node.schema, &keep);
             keep
         }
+        Op::Match(op) => {
+            narrow_match(op, old(0).fields().len(), left(0));
+            (0..node.schema.fields().len()).collect()
+        }
     }
 }
 
@@ -387,6 +393,24 @@ fn narrow_rank(op: &mut RankOp, left: &[usize]) {
 fn narrow_neighbour(op: &mut NeighbourOp, values: &[usize], left: &[usize]) {
     narrow_order(&mut op.keys, &mut op.order, Some(&mut op.time), left);
     op.values = values.iter().map(|&v| position(left, op.values[v])).collect();
+}
+
+fn narrow_match(op: &mut MatchOp, width: usize, left: &[usize]) {
+    op.keys.iter_mut().for_each(|k| *k = position(left, *k));
+    op.time.column = position(left, op.time.column);
+    op.order.iter_mut().for_each(|o| o.0 = position(left, o.0));
+    op.events.iter_mut().filter_map(|e| e.own.as_mut()).for_each(|own| *own = position(left, *own));
+    for reference in op.references.iter_mut().chain(&mut op.outputs) {
+        match &mut reference.pick {
+            Pick::First { column, .. } | Pick::Last { column, .. } => *column = position(left, *column),
+            Pick::Call(call) => {
+                call.filter = call.filter.map(|f| position(left, f));
+                call.order_by.iter_mut().for_each(|o| o.0 = position(left, o.0));
+            }
+        }
+    }
+    let keep: Vec<usize> = left.iter().copied().chain(width..op.condition_schema.fields().len()).collect();
+    op.condition_schema = project(&op.condition_schema, &keep);
 }
 
 fn narrow_condition(condition: Option<&mut (Expr, SchemaRef)>, width: usize, left: &[usize], right: &[usize]) {

@@ -7,7 +7,10 @@ use super::{
     dead::has_effects,
     rewrite::{is_observed, rebuild, redirect},
 };
-use crate::{AggregateCall, AggregateOp, Node, NodeId, Op, Plan, RowStage, RowStageKind, StateBound, StreamJoinOp, TableJoinOp};
+use crate::{
+    AggregateCall, AggregateOp, MatchEvent, MatchOp, Node, NodeId, Op, Pick, Plan, Reference, RowStage, RowStageKind, StateBound,
+    StreamJoinOp, TableJoinOp,
+};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 
 pub(super) fn pass(plan: Plan, observe: &[String]) -> Transformed<Plan> {
@@ -64,6 +67,7 @@ fn same_op(a: &Op, b: &Op) -> bool {
         (Op::Rank(a), Op::Rank(b)) => a == b,
         (Op::First(a), Op::First(b)) => a == b,
         (Op::Neighbour(a), Op::Neighbour(b)) => a == b,
+        (Op::Match(a), Op::Match(b)) => same_match(a, b),
         _ => false,
     }
 }
@@ -118,6 +122,34 @@ fn same_join(a: &TableJoinOp, b: &TableJoinOp) -> bool {
         && *table_key == b.table_key
         && *broadcast == b.broadcast
         && *ttl_us == b.ttl_us
+}
+
+fn same_match(a: &MatchOp, b: &MatchOp) -> bool {
+    let MatchOp { keys, time, order, events, condition_schema, references, outputs, pattern, ending, within_us, after, partial } = a;
+    let same_events = |(a, b): (&MatchEvent, &MatchEvent)| a.name == b.name && a.own == b.own && a.joint == b.joint;
+    *keys == b.keys
+        && *time == b.time
+        && *order == b.order
+        && *condition_schema == b.condition_schema
+        && *pattern == b.pattern
+        && *ending == b.ending
+        && *within_us == b.within_us
+        && *after == b.after
+        && *partial == b.partial
+        && events.len() == b.events.len()
+        && events.iter().zip(&b.events).all(same_events)
+        && same_references(references, &b.references)
+        && same_references(outputs, &b.outputs)
+}
+
+fn same_references(a: &[Reference], b: &[Reference]) -> bool {
+    let same_pick = |a: &Pick, b: &Pick| match (a, b) {
+        (Pick::First { column: a, skip: n }, Pick::First { column: b, skip: m })
+        | (Pick::Last { column: a, skip: n }, Pick::Last { column: b, skip: m }) => a == b && n == m,
+        (Pick::Call(a), Pick::Call(b)) => same_call(a, b),
+        _ => false,
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.event == b.event && a.field == b.field && same_pick(&a.pick, &b.pick))
 }
 
 fn same_stream_join(a: &StreamJoinOp, b: &StreamJoinOp) -> bool {

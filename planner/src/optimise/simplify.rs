@@ -4,7 +4,7 @@
 //! just their constants are computed, with checked arithmetic, as the engine would.
 
 use super::{fallible::cannot_fail, rewrite::ColumnTypes};
-use crate::{Node, Op, Plan, RowStage, RowStageKind, StreamJoinOp, TableJoinOp};
+use crate::{MatchOp, Node, Op, Plan, RowStage, RowStageKind, StreamJoinOp, TableJoinOp};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_common::{
     DFSchema, DFSchemaRef, ScalarValue,
@@ -28,6 +28,11 @@ fn simplify_node(node: &mut Node, schemas: &[SchemaRef]) -> bool {
         },
         Op::TableJoin(TableJoinOp { condition, .. }) | Op::StreamJoin(StreamJoinOp { condition, .. }) => {
             condition.as_mut().is_some_and(|(expr, schema)| simplify_in_place(expr, schema))
+        }
+        Op::Match(op) => {
+            let MatchOp { events, condition_schema, .. } = op.as_mut();
+            let joints = events.iter_mut().filter_map(|e| e.joint.as_mut());
+            joints.fold(false, |changed, joint| simplify_in_place(joint, condition_schema) | changed)
         }
         _ => false,
     }

@@ -4,7 +4,7 @@
 
 use super::rewrite::ColumnTypes;
 use crate::{
-    AggregateOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind,
+    AggregateOp, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind,
     StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, SchemaRef};
@@ -45,7 +45,15 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
     ensure(node.inputs.iter().all(|i| i.0 < at), || "an input that does not stand before it".into())?;
     let wanted = match &node.op {
         Op::Source(_) | Op::Rejected => 0..=0,
-        Op::Rows(_) | Op::Aggregate(_) | Op::Changes(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) | Op::Output | Op::Sink(_) => 1..=1,
+        Op::Rows(_)
+        | Op::Aggregate(_)
+        | Op::Changes(_)
+        | Op::Match(_)
+        | Op::Rank(_)
+        | Op::First(_)
+        | Op::Neighbour(_)
+        | Op::Output
+        | Op::Sink(_) => 1..=1,
         Op::TableJoin(_) | Op::StreamJoin(_) => 2..=2,
         Op::Union => 1..=usize::MAX,
     };
@@ -134,6 +142,7 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
             ensure(same(Some(input)) && node.kind == StreamKind::AppendOnly, || "the first rows are other than those that come".into())
         }
         (Op::Neighbour(op), Some(input)) => neighbour_fits(op, input, node),
+        (Op::Match(op), Some(input)) => match_fits(op, input, node),
         (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),
         (_, None) => Err("no input".into()),
     }
@@ -258,6 +267,21 @@ fn neighbour_fits(op: &NeighbourOp, input: &SchemaRef, node: &Node) -> Check {
     ensure(out.iter().map(|f| f.data_type()).eq(types), || "neighbours give other columns than they should".into())?;
     ensure((1..=NEIGHBOUR_DISTANCE_MAX).contains(&op.distance), || format!("neighbours {} rows away", op.distance))?;
     ensure(node.kind == StreamKind::AppendOnly, || "neighbours of rows that are taken back".into())
+}
+
+fn match_fits(op: &MatchOp, input: &SchemaRef, node: &Node) -> Check {
+    let columns = input.fields();
+    ensure(op.columns_read().iter().all(|&c| c < columns.len()), || "a match reads a column out of range".into())?;
+    let wanted = op.keys.len() + op.outputs.len() + 2 + usize::from(op.partial);
+    ensure(node.schema.fields().len() == wanted, || format!("a match gives {} columns, not {wanted}", node.schema.fields().len()))?;
+    let read = columns.len() + op.references.len();
+    ensure(op.condition_schema.fields().len() == read, || "a match's conditions over other columns".into())?;
+    for event in &op.events {
+        let boolean = event.own.is_none_or(|own| *columns[own].data_type() == DataType::Boolean);
+        ensure(boolean, || format!("`{}` is told by what is no Boolean column", event.name))?;
+        event.joint.as_ref().map_or(Ok(()), |joint| is_type(joint, &op.condition_schema, &DataType::Boolean))?;
+    }
+    op.automaton().map(drop).map_err(|e| e.to_string())
 }
 
 fn same_types(on: &[(usize, usize)], left: &SchemaRef, right: &SchemaRef) -> Check {

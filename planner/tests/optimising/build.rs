@@ -376,6 +376,7 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 Op::Rank(op) => format!("rank({:?}, {})", op.count, fields(&node.schema)),
                 Op::First(_) | Op::Neighbour(_) => format!("order({})", fields(&node.schema)),
                 Op::TableJoin(_) | Op::StreamJoin(_) => format!("join({})", fields(&node.schema)),
+                Op::Match(_) => format!("match({})", fields(&node.schema)),
                 Op::Union => "union".into(),
                 Op::Changes(_) => "changes".into(),
                 Op::Output => "output".into(),

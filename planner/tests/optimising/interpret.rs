@@ -47,6 +47,7 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
             Op::StreamJoin(_) => panic!("no plan here joins streams"),
             Op::Rank(op) => rank(op, input(0)),
             Op::First(_) | Op::Neighbour(_) => panic!("no plan here has a time"),
+            Op::Match(_) => panic!("no plan here matches patterns"),
         };
         let watched = observe.contains(&node.name) && plan.output_of(&node.name) == Some(NodeId(id));
         if watched || matches!(node.op, Op::Sink(_)) {

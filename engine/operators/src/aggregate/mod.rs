@@ -8,7 +8,7 @@
 //!
 //! A global aggregate (no keys) over no rows gives no row: a stream has no moment at which nothing has come yet.
 
-mod calls;
+pub(crate) mod calls;
 pub(crate) mod emit;
 mod epoch;
 pub(crate) mod grouping;

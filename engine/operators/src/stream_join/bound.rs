@@ -36,13 +36,13 @@ impl Side {
 
 /// See the module; both ends belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) low: i64,
-    pub(super) high: i64,
+pub(crate) struct Span {
+    pub(crate) low: i64,
+    pub(crate) high: i64,
 }
 
 /// The end of a span that is never over.
-pub(super) const FOR_EVER: i64 = i64::MAX;
+pub(crate) const FOR_EVER: i64 = i64::MAX;
 
 /// Rows that go at about the same time lie in one bucket. A span of waiting is cut into about this many.
 const BUCKETS_PER_SPAN: i64 = 16;

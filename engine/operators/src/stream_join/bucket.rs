@@ -7,7 +7,7 @@ use arrow::{
 };
 
 /// No slot, no row.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// See the module.
 #[derive(Debug, Default)]

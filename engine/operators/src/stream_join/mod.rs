@@ -12,11 +12,11 @@
 //! A row is late if it can meet nothing any more that is kept or that is on time. A null in a key equals nothing: such a row is not kept, and where its
 //! side keeps rows without partner, it comes out at once.
 
-mod bound;
-mod bucket;
+pub(crate) mod bound;
+pub(crate) mod bucket;
 mod changing;
 mod pairs;
-mod rows;
+pub(crate) mod rows;
 mod settled;
 mod spec;
 mod state;

@@ -23,75 +23,75 @@ use std::{
 
 /// One row that is kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// The row after it in its key's chain.
-    pub(super) next: u32,
-    pub(super) before: u32,
-    pub(super) key: u32,
+    pub(crate) next: u32,
+    pub(crate) before: u32,
+    pub(crate) key: u32,
     bucket: u32,
     row: u32,
     flags: u32,
-    pub(super) low: i64,
-    pub(super) high: i64,
+    pub(crate) low: i64,
+    pub(crate) high: i64,
     /// In order of coming; names the row within its key in a checkpoint.
-    pub(super) sequence: i64,
+    pub(crate) sequence: i64,
 }
 
 /// It has had a partner.
-pub(super) const MATCHED: u32 = 1;
+pub(crate) const MATCHED: u32 = 1;
 /// It came out, or was found not to, when it was gone.
-pub(super) const GIVEN: u32 = 2;
+pub(crate) const GIVEN: u32 = 2;
 /// It changed since the last capture.
 const DIRTY: u32 = 4;
 /// A capture has it.
 const CAPTURED: u32 = 8;
 /// It is noted as touched in this epoch.
-pub(super) const TOUCHED: u32 = 16;
+pub(crate) const TOUCHED: u32 = 16;
 /// It is kept.
 const ALIVE: u32 = 32;
 
 /// Multiplicities, where rows can be taken back or pairs can change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// How many of the row there are.
-    pub(super) weight: i64,
+    pub(crate) weight: i64,
     /// How many partners it has.
-    pub(super) partners: i64,
+    pub(crate) partners: i64,
 }
 
 /// A row that a capture has and that was taken out: its namespace, its key and its sequence.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deleted {
-    pub(super) namespace: i64,
-    pub(super) key: u32,
-    pub(super) sequence: i64,
+pub(crate) struct Deleted {
+    pub(crate) namespace: i64,
+    pub(crate) key: u32,
+    pub(crate) sequence: i64,
 }
 
 /// Rows that come.
-pub(super) struct Incoming<'a> {
+pub(crate) struct Incoming<'a> {
     /// The columns that are stored.
-    pub(super) columns: Vec<ArrayRef>,
-    pub(super) keys: &'a [u32],
-    pub(super) spans: &'a [Span],
+    pub(crate) columns: Vec<ArrayRef>,
+    pub(crate) keys: &'a [u32],
+    pub(crate) spans: &'a [Span],
     /// The bucket of each.
-    pub(super) namespaces: Vec<i64>,
+    pub(crate) namespaces: Vec<i64>,
     /// Which have had a partner; none where empty.
-    pub(super) matched: &'a [bool],
+    pub(crate) matched: &'a [bool],
     /// From a checkpoint.
-    pub(super) sequences: Option<&'a [i64]>,
+    pub(crate) sequences: Option<&'a [i64]>,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct SideRows {
+pub(crate) struct SideRows {
     /// The input's columns that are stored.
-    pub(super) stored: Vec<usize>,
+    pub(crate) stored: Vec<usize>,
     types: Vec<DataType>,
     keep: i64,
     versions: bool,
     slots: Vec<Slot>,
     /// By slot, where they are used.
-    pub(super) counts: Vec<Counts>,
+    pub(crate) counts: Vec<Counts>,
     free: Vec<u32>,
     /// By key.
     heads: Vec<u32>,
@@ -104,10 +104,10 @@ pub(super) struct SideRows {
     epoch_sequence: i64,
     live: usize,
     dirty: Vec<u32>,
-    pub(super) deleted: Vec<Deleted>,
-    pub(super) expired_to: Option<i64>,
+    pub(crate) deleted: Vec<Deleted>,
+    pub(crate) expired_to: Option<i64>,
     /// Keys that may have no row left.
-    pub(super) idle: Vec<u32>,
+    pub(crate) idle: Vec<u32>,
 }
 
 /// Slots are put closer together when there are this many and less than a quarter is in use.
@@ -117,7 +117,7 @@ const DIRTY_MIN: usize = 1024;
 
 impl SideRows {
     /// `keep`: see [`super::bound::Bound::keep`].
-    pub(super) fn new(input: &SchemaRef, stored: Vec<usize>, keep: i64, versions: bool) -> Self {
+    pub(crate) fn new(input: &SchemaRef, stored: Vec<usize>, keep: i64, versions: bool) -> Self {
         SideRows {
             types: stored.iter().map(|&c| input.field(c).data_type().clone()).collect(),
             stored,
@@ -141,56 +141,56 @@ impl SideRows {
         }
     }
 
-    pub(super) fn slot(&self, slot: u32) -> &Slot {
+    pub(crate) fn slot(&self, slot: u32) -> &Slot {
         &self.slots[slot as usize]
     }
 
-    pub(super) fn has(&self, slot: u32, flag: u32) -> bool {
+    pub(crate) fn has(&self, slot: u32, flag: u32) -> bool {
         self.slots[slot as usize].flags & flag != 0
     }
 
     /// Sets a flag; whether it was not set before.
-    pub(super) fn set(&mut self, slot: u32, flag: u32) -> bool {
+    pub(crate) fn set(&mut self, slot: u32, flag: u32) -> bool {
         let flags = &mut self.slots[slot as usize].flags;
         let new = *flags & flag == 0;
         *flags |= flag;
         new
     }
 
-    pub(super) fn clear(&mut self, slot: u32, flag: u32) {
+    pub(crate) fn clear(&mut self, slot: u32, flag: u32) {
         self.slots[slot as usize].flags &= !flag;
     }
 
     /// The first row of a key.
     #[inline]
-    pub(super) fn head(&self, key: u32) -> u32 {
+    pub(crate) fn head(&self, key: u32) -> u32 {
         self.heads.get(key as usize).copied().unwrap_or(NONE)
     }
 
     /// The moment at which a row is gone.
     #[inline]
-    pub(super) fn gone_at(&self, slot: &Slot) -> i64 {
+    pub(crate) fn gone_at(&self, slot: &Slot) -> i64 {
         slot.high.saturating_add(self.keep)
     }
 
     /// Whether a row can be met where time has reached that moment: rows of this epoch always can.
     #[inline]
-    pub(super) fn is_there(&self, slot: &Slot, reached: i64) -> bool {
+    pub(crate) fn is_there(&self, slot: &Slot, reached: i64) -> bool {
         self.gone_at(slot) > reached || slot.sequence >= self.epoch_sequence
     }
 
     /// How many slots there are, in use or not.
-    pub(super) fn slots(&self) -> usize {
+    pub(crate) fn slots(&self) -> usize {
         self.slots.len()
     }
 
     /// How many rows are kept.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.live
     }
 
     /// Ends the epoch: rows that come from now on belong to the next one.
-    pub(super) fn end_epoch(&mut self) {
+    pub(crate) fn end_epoch(&mut self) {
         self.epoch_sequence = self.sequence;
         // Without captures, what waits for one must not grow beyond the rows.
         if self.dirty.len() > DIRTY_MIN.max(self.live * 2) {
@@ -201,7 +201,7 @@ impl SideRows {
     }
 
     /// Whether a row came in an earlier epoch.
-    pub(super) fn is_old(&self, slot: &Slot) -> bool {
+    pub(crate) fn is_old(&self, slot: &Slot) -> bool {
         slot.sequence < self.epoch_sequence
     }
 
@@ -220,7 +220,7 @@ impl SideRows {
     }
 
     /// Takes rows in. Their slots, in order.
-    pub(super) fn insert(&mut self, rows: &Incoming<'_>) -> Result<Vec<u32>, ArrowError> {
+    pub(crate) fn insert(&mut self, rows: &Incoming<'_>) -> Result<Vec<u32>, ArrowError> {
         let mut slots = Vec::with_capacity(rows.keys.len());
         for (i, (&key, span)) in rows.keys.iter().zip(rows.spans).enumerate() {
             let sequence = match rows.sequences {
@@ -325,7 +325,7 @@ impl SideRows {
     }
 
     /// Takes single rows out.
-    pub(super) fn remove(&mut self, slots: &[u32]) -> Result<(), ArrowError> {
+    pub(crate) fn remove(&mut self, slots: &[u32]) -> Result<(), ArrowError> {
         for &at in slots {
             let Slot { key, bucket, row, flags, sequence, .. } = self.slots[at as usize];
             if flags & ALIVE == 0 {
@@ -353,14 +353,14 @@ impl SideRows {
     }
 
     /// Notes that a capture must write a row.
-    pub(super) fn changed(&mut self, slot: u32) {
+    pub(crate) fn changed(&mut self, slot: u32) {
         if self.set(slot, DIRTY) {
             self.dirty.push(slot);
         }
     }
 
     /// The rows that a capture must write, which then count as captured.
-    pub(super) fn take_dirty(&mut self) -> Vec<u32> {
+    pub(crate) fn take_dirty(&mut self) -> Vec<u32> {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.retain(|&slot| {
             let flags = &mut self.slots[slot as usize].flags;
@@ -373,19 +373,19 @@ impl SideRows {
         dirty
     }
 
-    pub(super) fn namespace(&self, slot: u32) -> i64 {
+    pub(crate) fn namespace(&self, slot: u32) -> i64 {
         self.buckets[self.slots[slot as usize].bucket as usize].namespace
     }
 
     /// Columns of the input for slots.
-    pub(super) fn gather(&self, slots: &[u32], columns: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub(crate) fn gather(&self, slots: &[u32], columns: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
         let at = |column: &usize| self.stored.iter().position(|s| s == column);
         let places = columns.iter().map(at).collect::<Option<Vec<_>>>();
         self.gather_stored(slots, &places.ok_or_else(|| ArrowError::SchemaError("a column that is not kept".into()))?)
     }
 
     /// Stored columns, by their place among them, for slots.
-    pub(super) fn gather_stored(&self, slots: &[u32], columns: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub(crate) fn gather_stored(&self, slots: &[u32], columns: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
         if columns.is_empty() {
             return Ok(Vec::new());
         }
@@ -423,7 +423,7 @@ impl SideRows {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>()
             + self.counts.capacity() * size_of::<Counts>()
             + self.heads.capacity() * 4

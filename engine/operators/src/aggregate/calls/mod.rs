@@ -39,7 +39,7 @@ use runink_planner::AggregateCall;
 use std::{ops::Range, sync::Arc};
 
 /// Holds one call's state for many groups, numbered from 0.
-pub(super) trait Accumulate: Send {
+pub(crate) trait Accumulate: Send {
     /// Takes rows: `groups` says each one's group. All groups are below `bound`.
     fn update(&mut self, input: &CallInput, groups: &[u32], bound: usize) -> Result<(), DataFusionError>;
 
@@ -65,10 +65,10 @@ pub(super) trait Accumulate: Send {
 }
 
 /// Results.
-pub(super) struct Evaluated {
-    pub(super) values: ArrayRef,
+pub(crate) struct Evaluated {
+    pub(crate) values: ArrayRef,
     /// Where there is no result, and why; in ascending order. The value there is null.
-    pub(super) failures: Vec<(usize, String)>,
+    pub(crate) failures: Vec<(usize, String)>,
 }
 
 impl Evaluated {
@@ -79,18 +79,18 @@ impl Evaluated {
 
 /// What a call reads from rows.
 #[derive(Clone)]
-pub(super) struct CallInput {
+pub(crate) struct CallInput {
     /// The arguments, then the columns that rows are ordered by inside the call.
-    pub(super) columns: Vec<ArrayRef>,
+    pub(crate) columns: Vec<ArrayRef>,
     /// Rows that count: those for which `filter (where …)` is true.
-    pub(super) mask: Option<BooleanBuffer>,
+    pub(crate) mask: Option<BooleanBuffer>,
     /// How often each row is added, or taken back; once where absent. Only accumulators over rows that can be taken back get any.
-    pub(super) diffs: Option<ScalarBuffer<i64>>,
+    pub(crate) diffs: Option<ScalarBuffer<i64>>,
 }
 
 impl CallInput {
     /// A range of the rows.
-    pub(super) fn slice(&self, range: Range<usize>) -> CallInput {
+    pub(crate) fn slice(&self, range: Range<usize>) -> CallInput {
         CallInput {
             columns: self.columns.iter().map(|c| c.slice(range.start, range.len())).collect(),
             mask: self.mask.as_ref().map(|m| m.slice(range.start, range.len())),
@@ -99,7 +99,7 @@ impl CallInput {
     }
 
     /// Rows by index.
-    pub(super) fn take(&self, indices: &arrow::array::UInt32Array) -> Result<CallInput, ArrowError> {
+    pub(crate) fn take(&self, indices: &arrow::array::UInt32Array) -> Result<CallInput, ArrowError> {
         let mask = |m: &BooleanBuffer| BooleanBuffer::collect_bool(indices.len(), |i| m.value(indices.value(i) as usize));
         Ok(CallInput {
             columns: self.columns.iter().map(|c| take(c, indices, None)).collect::<Result<_, _>>()?,
@@ -140,11 +140,11 @@ fn for_each(groups: &[u32], valid: Option<&BooleanBuffer>, mut each: impl FnMut(
 }
 
 /// One call, compiled.
-pub(super) struct Call {
-    pub(super) name: String,
-    pub(super) output: DataType,
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) output: DataType,
     /// The columns of its state.
-    pub(super) state: Vec<FieldRef>,
+    pub(crate) state: Vec<FieldRef>,
     columns: Vec<Expression>,
     filter: Option<usize>,
     kind: Kind,
@@ -181,7 +181,7 @@ impl Call {
     ///
     /// # Errors
     /// Where the call does not fit the schema.
-    pub(super) fn compile(step: &str, call: &AggregateCall, input: &SchemaRef, retracts: bool) -> Result<Self, OperatorError> {
+    pub(crate) fn compile(step: &str, call: &AggregateCall, input: &SchemaRef, retracts: bool) -> Result<Self, OperatorError> {
         let kernel = |e: DataFusionError| OperatorError::kernel(step, e);
         if let Some(filter) = call.filter.filter(|&f| *input.field(f).data_type() != DataType::Boolean) {
             return Err(OperatorError::plan(step, format!("a filter column of type {}", input.field(filter).data_type())));
@@ -231,7 +231,7 @@ impl Call {
     ///
     /// # Errors
     /// Where DataFusion has none for the call.
-    pub(super) fn accumulator(&self) -> Result<Box<dyn Accumulate>, DataFusionError> {
+    pub(crate) fn accumulator(&self) -> Result<Box<dyn Accumulate>, DataFusionError> {
         self.kind.accumulator()
     }
 
@@ -239,7 +239,7 @@ impl Call {
     ///
     /// # Errors
     /// Where a kernel fails.
-    pub(super) fn input(&self, rows: &RecordBatch) -> Result<CallInput, DataFusionError> {
+    pub(crate) fn input(&self, rows: &RecordBatch) -> Result<CallInput, DataFusionError> {
         let mask = self.filter.map(|f| {
             let values = rows.column(f).as_boolean();
             match values.nulls() {
@@ -255,7 +255,7 @@ impl Call {
     }
 
     /// Whether states of parts, merged in any order, give the very result that all rows in their order give.
-    pub(super) fn merges_exactly(&self, call: &AggregateCall) -> bool {
+    pub(crate) fn merges_exactly(&self, call: &AggregateCall) -> bool {
         match &self.kind {
             Kind::Rows | Kind::Count | Kind::Extreme { .. } => true,
             Kind::Sum(t) | Kind::Average(t) => *t != DataType::Float64,

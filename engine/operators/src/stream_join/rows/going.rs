@@ -90,7 +90,7 @@ impl SideRows {
     }
 
     /// Puts the slots closer together where few are in use; gives the new slot of each old one where it did.
-    pub(in crate::stream_join) fn shrink(&mut self) -> Option<Vec<u32>> {
+    pub(crate) fn shrink(&mut self) -> Option<Vec<u32>> {
         if self.slots.len() < SHRINK_MIN_SLOTS || self.live * 4 > self.slots.len() {
             return None;
         }

@@ -4,7 +4,9 @@ Feature: Payments
 
   Scenario: A mistake
     @step(name=A)
-      @do match a then b within 5m
+      @do   drop paid_at
+      @do   match small then large
+              where small is amount < 1, large is amount > 500
     @sink(type=stdout)
 
 Contract: Payment version 2
@@ -14,9 +16,3 @@ Contract: Payment version 2
   | amount  | decimal(12, 2) | required, >= 0            |
   | tags    | list<string>   |                           |
   | paid_at | timestamp(ms)  | required, event time      |
-
-Contract: Card version 1
-  | field       | type   | rules         |
-  | card_id     | string | required, key |
-  | number      | int32  |               |
-  | owner_email | string |               |

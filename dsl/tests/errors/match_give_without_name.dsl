@@ -1,0 +1,6 @@
+Feature: Payments
+  Scenario: A mistake
+    @source(name=payments, type=file, path="payments.jsonl")
+    @step(name=A)
+      @do   match small then large within 5m give large.amount
+    @sink(type=stdout)
