@@ -72,7 +72,8 @@ pub struct HeldOutput {
 
 /// Takes what parts hand over. Called on worker threads: it must neither block nor wait for I/O. A part calls in order of boundaries.
 pub trait Captures: Send + Sync {
-    /// A part is there; it will hand over pieces. `shape` is given where it has a table. All parts are there before any passes a boundary.
+    /// A part is there; it will hand over pieces. `shape` is given where it has a table. All parts are there before any passes a boundary: then what nodes have left
+    /// that are not there any more is let go, and so are rows that cannot be read in the shape that their table has now.
     fn register(&self, part: &Part, shape: Option<TableShape>);
 
     /// Something changed in the interval that ends at `boundary`.

@@ -30,6 +30,7 @@ pub fn all(fresh: &mut dyn FnMut() -> Box<dyn Subject>) {
     outboxes_stay_until_they_are_committed(fresh().as_mut());
     shapes_may_grow(fresh().as_mut());
     the_end_is_a_boundary(fresh().as_mut());
+    what_a_scenario_no_longer_has_is_let_go(fresh().as_mut());
     numbers_grow(fresh().as_mut());
     for seed in 0..8 {
         rows_are_those_of_a_replica(fresh().as_mut(), seed);
@@ -263,6 +264,42 @@ pub fn the_end_is_a_boundary(subject: &mut dyn Subject) {
     let restored = restarted(subject);
     assert_eq!(restored.boundary(), Boundary::END);
     assert_eq!(rows_of(&*restored, &shape(), 0..KeyGroups::DEFAULT).num_rows(), 1);
+
+    // A run that goes on after the end has boundaries below it: they are newer all the same.
+    let captures = subject.captures();
+    captures.register(&part(NODE, 0), Some(shape()));
+    captures.hand_over(&part(NODE, 0), Boundary(6), upsert(&[(key(0, "b", 2), None)]));
+    captures.passed(&part(NODE, 0), Boundary(6));
+    let restored = restarted(subject);
+    assert_eq!(restored.boundary(), Boundary(6));
+    assert_eq!(rows_of(&*restored, &shape(), 0..KeyGroups::DEFAULT).num_rows(), 2);
+}
+
+/// Rows that cannot be read as the table is now, and nodes that are not registered, do not come back.
+pub fn what_a_scenario_no_longer_has_is_let_go(subject: &mut dyn Subject) {
+    let fact = || Piece::Facts(vec![("at".to_owned(), b"1".to_vec())]);
+    let captures = subject.captures();
+    captures.register(&part(NODE, 0), Some(shape()));
+    captures.register(&part("Gone", 0), Some(shape()));
+    captures.register(&part("Kept", 0), None);
+    captures.hand_over(&part(NODE, 0), Boundary(1), upsert(&[(key(0, "a", 1), Some(1.0))]));
+    captures.hand_over(&part("Gone", 0), Boundary(1), upsert(&[(key(0, "a", 1), Some(1.0))]));
+    captures.hand_over(&part("Gone", 0), Boundary(1), fact());
+    captures.hand_over(&part("Kept", 0), Boundary(1), fact());
+    [NODE, "Gone", "Kept"].iter().for_each(|node| captures.passed(&part(node, 0), Boundary(1)));
+    restarted(subject);
+
+    // The same columns, but the key has one of them less.
+    let rekeyed = TableShape { key_columns: 1, ..shape() };
+    let captures = subject.captures();
+    captures.register(&part(NODE, 0), Some(rekeyed.clone()));
+    captures.register(&part("Kept", 0), None);
+    [NODE, "Kept"].iter().for_each(|node| captures.passed(&part(node, 0), Boundary(2)));
+    let restored = restarted(subject);
+    assert_eq!(rows_of(&*restored, &rekeyed, 0..KeyGroups::DEFAULT).num_rows(), 0);
+    assert_eq!(restored.tables().unwrap_or_else(|e| panic!("{e}")), vec![(NODE.into(), rekeyed)]);
+    assert_eq!(restored.facts("Gone").unwrap_or_else(|e| panic!("{e}")), vec![]);
+    assert_eq!(restored.facts("Kept").unwrap_or_else(|e| panic!("{e}")).len(), 1);
 }
 
 /// No number is used twice.

@@ -8,7 +8,7 @@ use crate::{
 };
 use arrow::record_batch::RecordBatch;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -107,8 +107,11 @@ impl Inner {
             if *stored == shape {
                 return Ok(());
             }
-            let rows = shape.adapt_from(stored)?.apply(&old.rows(0..u16::MAX)?)?;
-            replica.apply(&StateChanges { expired: Vec::new(), deleted: None, upserted: Some(rows) })?;
+            // Rows that cannot be read as the table is now were not restored either.
+            if let Ok(adaptation) = shape.adapt_from(stored) {
+                let rows = adaptation.apply(&old.rows(0..u16::MAX)?)?;
+                replica.apply(&StateChanges { expired: Vec::new(), deleted: None, upserted: Some(rows) })?;
+            }
         }
         self.tables.insert(node.clone(), (shape, replica));
         Ok(())
@@ -146,6 +149,10 @@ impl Inner {
         if complete <= self.last {
             return Ok(None);
         }
+        // All parts are there: a node that is not has no part in the scenario any more.
+        let nodes: BTreeSet<&Arc<str>> = self.parts.keys().map(|p| &p.node).collect();
+        self.tables.retain(|node, _| nodes.contains(node));
+        self.facts.retain(|node, _| nodes.contains(node));
         let number = self.number.next();
         // What is left to wait has boundaries beyond the complete one; nothing can be beyond the end.
         let later = if complete == Boundary::END { BTreeMap::new() } else { self.waiting.split_off(&Boundary(complete.0 + 1)) };

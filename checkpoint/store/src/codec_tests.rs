@@ -84,6 +84,23 @@ fn every_kind_of_column_comes_back() {
     }
 }
 
+/// Rows as they stand in the golden file of format 1: written when there is none, and never again.
+#[test]
+fn rows_of_format_1_are_what_they_were() {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for column in samples() {
+        let encoded = encode(std::slice::from_ref(&column), 4).unwrap();
+        let rows: Vec<String> = (0..4).map(|i| encoded.row(i).iter().map(|b| format!("{b:02x}")).collect()).collect();
+        writeln!(text, "{}\n  {}", column.data_type(), rows.join("\n  ")).unwrap();
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/rows-v1.txt");
+    if !path.exists() && std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "the form of rows has changed: that is a new format");
+}
+
 #[test]
 fn a_slice_is_encoded_as_what_it_shows() {
     for column in samples() {

@@ -2,6 +2,9 @@
 
 mod conformance;
 mod crash;
+mod damage;
 mod generations;
+mod golden;
+mod inspect;
 mod life;
 mod slow;
