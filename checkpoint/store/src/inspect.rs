@@ -7,7 +7,7 @@ use crate::{
     fetch,
     layout::{read_row_key, read_row_value},
     manifest::Manifest,
-    objects::{self, Objects},
+    objects::{self, Objects, Put},
     read::Checkpoint,
 };
 use runink_checkpoint::{CheckpointNumber, Restored, TableShape};
@@ -20,6 +20,9 @@ use std::{
         atomic::{AtomicU64, Ordering as Memory},
     },
 };
+
+/// How often a savepoint is tried anew where its checkpoint was retired meanwhile.
+const MAX_SAVES: usize = 8;
 
 /// What an entry of a list is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,6 +243,44 @@ impl Snapshots {
         }
         contents.sort_by(|a, b| a.node.cmp(&b.node));
         Ok(contents)
+    }
+
+    /// Keeps one under a name, for ever; which number it has. The scenario may run meanwhile: whoever deletes files deletes manifests first and looks for savepoints after
+    /// that, and here the manifest is looked for after the savepoint is there. So one of the two sees the other.
+    ///
+    /// # Errors
+    /// Where the name is taken or none, or there is no such checkpoint.
+    pub fn save(&self, name: &str, which: &From) -> Result<CheckpointNumber, StoreError> {
+        let object = fetch::savepoint_object(name)?;
+        let mut missing = None;
+        for _ in 0..MAX_SAVES {
+            let manifest = self.manifest(which)?;
+            if self.objects.put_new(&object, &manifest.encode()?)? == Put::Taken {
+                return Err(StoreError::Taken(name.to_owned()));
+            }
+            match fetch::manifest(&*self.objects, manifest.id()) {
+                Ok(_) => return Ok(manifest.number),
+                // A savepoint is made of another whose checkpoint is long retired: then that one holds the files.
+                Err(_) if matches!(which, From::Savepoint(_)) && self.manifest(which).is_ok() => return Ok(manifest.number),
+                Err(error) => {
+                    self.objects.delete(&object)?;
+                    missing = Some(error);
+                }
+            }
+        }
+        Err(missing.unwrap_or_else(|| StoreError::NotThere("checkpoint".to_owned())))
+    }
+
+    /// Forgets a savepoint. Its files go when the scenario next retires a checkpoint.
+    ///
+    /// # Errors
+    /// Where there is none of that name.
+    pub fn forget(&self, name: &str) -> Result<(), StoreError> {
+        let object = fetch::savepoint_object(name)?;
+        if self.objects.get(&object)?.is_none() {
+            return Err(StoreError::NotThere(format!("savepoint `{name}`")));
+        }
+        self.objects.delete(&object)
     }
 
     /// How the nodes of two differ, by name; nodes that do not differ are left out.

@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Data to try things with.
     #[command(subcommand)]
     Data(Data),
+    /// Checkpoints of scenarios that run or ran with `--state`: listed, shown, verified, compared, exported, kept.
+    #[command(subcommand)]
+    Checkpoint(Checkpoint),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -231,6 +234,93 @@ pub(crate) enum FakeFormat {
     Jsonl,
     Csv,
     Parquet,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Checkpoint {
+    /// What there is: checkpoints, oldest first, and savepoints.
+    List {
+        #[command(flatten)]
+        at: StateAt,
+        /// How it is shown.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// What one has of each step: rows, columns, facts, output that it holds back.
+    Show {
+        #[command(flatten)]
+        at: StateAt,
+        /// A checkpoint's number, a savepoint's name, or `newest`.
+        #[arg(default_value = "newest")]
+        which: String,
+        /// How it is shown.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// Reads all of one, or of all, and says what is damaged.
+    Verify {
+        #[command(flatten)]
+        at: StateAt,
+        /// A checkpoint's number, a savepoint's name, or `newest`; all, if absent.
+        which: Option<String>,
+    },
+    /// How the steps of two differ.
+    Diff {
+        #[command(flatten)]
+        at: StateAt,
+        /// The first.
+        first: String,
+        /// The second.
+        #[arg(default_value = "newest")]
+        second: String,
+        /// How it is shown.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// Writes what steps hold as Parquet, one file for each.
+    Export {
+        #[command(flatten)]
+        at: StateAt,
+        /// A checkpoint's number, a savepoint's name, or `newest`.
+        #[arg(default_value = "newest")]
+        which: String,
+        /// The folder to write into.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// Only this step, by the name that `show` has; by default all.
+        #[arg(long)]
+        step: Vec<String>,
+    },
+    /// Keeps a checkpoint under a name, until it is forgotten.
+    Save {
+        #[command(flatten)]
+        at: StateAt,
+        /// The savepoint's name.
+        name: String,
+        /// A checkpoint's number, another savepoint's name, or `newest`.
+        #[arg(default_value = "newest")]
+        which: String,
+    },
+    /// Forgets a savepoint.
+    Forget {
+        #[command(flatten)]
+        at: StateAt,
+        /// The savepoint's name.
+        name: String,
+    },
+}
+
+/// Where checkpoints are.
+#[derive(Debug, Args)]
+pub(crate) struct StateAt {
+    /// The folder that `runi run --state` has.
+    pub(crate) state: PathBuf,
+    /// The scenario, where the folder has several.
+    #[arg(long, short)]
+    pub(crate) scenario: Option<String>,
+    /// The snapshot store, where it is elsewhere: a folder or a URL.
+    #[arg(long, value_name = "URL")]
+    pub(crate) snapshots: Option<String>,
 }
 
 /// `5%` and `0.5%`, in millionths.

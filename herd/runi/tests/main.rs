@@ -1,6 +1,7 @@
 //! The command line, from the outside.
 #![allow(clippy::unwrap_used)]
 
+mod checkpoint;
 mod command;
 mod pages;
 mod texts;

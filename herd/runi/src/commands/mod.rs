@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 mod check;
+mod checkpoint;
 mod contract;
 mod data;
 mod explain;
@@ -27,5 +28,6 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Command::Run(run) => run::run(run, &screen),
         Command::Contract(contract) => contract::run(contract, &screen),
         Command::Data(Data::Fake(fake)) => data::fake(fake, &screen),
+        Command::Checkpoint(checkpoint) => checkpoint::run(checkpoint, &screen),
     }
 }
