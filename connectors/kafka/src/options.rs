@@ -17,18 +17,15 @@ const fn required(name: &'static str, about: &'static str) -> OptionSpec {
     OptionSpec { name, kind: OptionKind::Text, required: true, default: None, about }
 }
 
-const FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "raw"]);
+const SOURCE_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "debezium", "raw"]);
+const SINK_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "raw"]);
+const KEY_FORMATS: OptionKind = OptionKind::OneOf(&["text", "json"]);
 
-fn both() -> [OptionSpec; 5] {
+fn both(formats: OptionKind, about: &'static str) -> [OptionSpec; 5] {
     [
         required("brokers", "Where the brokers are: `host:port`, several with commas between them."),
         required("topic", "The topic."),
-        by_default(
-            "format",
-            FORMATS,
-            "json",
-            "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column.",
-        ),
+        by_default("format", formats, "json", about),
         option("delimiter", OptionKind::Text, "CSV: the character between cells, or `tab`; a comma unless given."),
         option("null", OptionKind::Text, "CSV: the unquoted text of a null; the empty text unless given."),
     ]
@@ -41,7 +38,11 @@ fn handed_on(names: &[&'static [&'static str]]) -> impl Iterator<Item = OptionSp
 }
 
 static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
-    let mut specs: Vec<_> = both().into();
+    let mut specs: Vec<_> = both(
+        SOURCE_FORMATS,
+        "What a message holds: a JSON object, a row of CSV without a header, an event of Debezium's (JSON; needs `key`), or (`raw`) the value of the only column.",
+    )
+    .into();
     specs.extend([
         by_default(
             "start",
@@ -57,6 +58,12 @@ static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
             "Whether messages of transactions are read before they are committed.",
         ),
         by_default("discover_every", OptionKind::Duration, "10s", "How often new partitions of the topic are looked for."),
+        by_default(
+            "key_format",
+            KEY_FORMATS,
+            "text",
+            "With `key`: how a message's key has the key columns, for messages without a value, which are deletions: the text of the only one, or a JSON object.",
+        ),
         option("key_column", OptionKind::Text, "The column that takes the message's key (text or bytes)."),
         option("partition_column", OptionKind::Text, "The column that takes the partition's number."),
         option("offset_column", OptionKind::Text, "The column that takes the message's offset."),
@@ -70,19 +77,19 @@ static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
 });
 
 static SINK: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
-    let mut specs: Vec<_> = both().into();
+    let mut specs: Vec<_> = both(SINK_FORMATS, "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column.").into();
     specs.extend([
         by_default(
             "key_format",
-            OptionKind::OneOf(&["text", "json"]),
+            KEY_FORMATS,
             "text",
             "How the columns of `key` become the message's key: the text of the only one, or a JSON object.",
         ),
         by_default(
             "changes",
-            OptionKind::OneOf(&["upsert", "retract"]),
+            OptionKind::OneOf(&["upsert", "retract", "debezium"]),
             "upsert",
-            "How a changelog is written: per key the newest row, or a message without a value where the key is gone; or every change with `_diff`.",
+            "How a changelog is written: per key the newest row, or a message without a value where the key is gone; every change with `_diff`; or per key an event of Debezium's (JSON).",
         ),
         option("headers", OptionKind::Columns, "Columns that become headers of the same names, in place of columns."),
         option("timestamp_column", OptionKind::Text, "The column that becomes the message's timestamp, in place of a column."),
@@ -115,6 +122,9 @@ pub(crate) static SPEC: LazyLock<ConnectorSpec> = LazyLock::new(|| ConnectorSpec
 
 /// The format that a source's options name.
 pub(crate) fn message_format(options: &Options) -> Result<MessageFormat, ConnectorError> {
+    if options.text("format") == Some("debezium") {
+        return Ok(MessageFormat::Debezium);
+    }
     Ok(match output_format(options)? {
         MessageOutput::Json => MessageFormat::Json,
         MessageOutput::Csv(csv) => MessageFormat::Csv(csv),

@@ -19,7 +19,7 @@ use runink_operators::{
     stream_join::StreamJoinOperator,
     table_join::TableJoinOperator,
 };
-use runink_planner::{AggregateOp, ChangesOp, Node, NodeId, StreamJoinOp, TableJoinOp};
+use runink_planner::{AggregateOp, ChangesOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
 use std::sync::Arc;
 use timely::{
     communication::Pull,
@@ -283,6 +283,8 @@ pub(crate) fn table_join<'scope>(
 ) -> Result<Streams<'scope>, OperatorError> {
     let groups = shared.spec.settings.key_groups;
     let join = TableJoinOperator::new(&node.name, op, schemas.0, schemas.1, &node.schema, groups)?;
+    let keyed = node.inputs.get(1).is_some_and(|&table| matches!(shared.spec.plan.node(table).kind, StreamKind::Upsert { .. }));
+    let join = if keyed { join.of_keyed_source() } else { join };
     let scope = stream.scope();
     let stream_key = |t: &usize| op.on.iter().find(|(_, table)| table == t).map(|(s, _)| *s);
     let (stream_route, table_route) = if op.broadcast {

@@ -3,6 +3,7 @@
 //! [`Messages`] holds many of them end to end, so that a format decodes a whole batch in one pass. Every format has a [`MessageDecoder`]; a message that does
 //! not decode is a reject with its own bytes, and never costs its neighbours.
 
+mod debezium;
 mod raw;
 mod text;
 
@@ -91,6 +92,8 @@ pub enum MessageFormat {
     Json,
     /// One or more rows of CSV without a header: cells in the order of the schema's columns.
     Csv(CsvFormat),
+    /// An event of Debezium's, as JSON: rows and deletions of keys.
+    Debezium,
     /// The bytes as they are, for a schema of one column (text or bytes).
     Raw,
 }
@@ -131,6 +134,7 @@ pub fn message_decoder(format: &MessageFormat, spec: &ReadSpec) -> Result<Box<dy
     Ok(match format {
         MessageFormat::Json => Box::new(TextMessages::json(spec)?),
         MessageFormat::Csv(csv) => Box::new(TextMessages::csv(csv, spec)?),
+        MessageFormat::Debezium => Box::new(debezium::DebeziumMessages::new(spec)?),
         MessageFormat::Raw => Box::new(raw::RawMessages::new(spec)?),
     })
 }

@@ -78,3 +78,44 @@ fn raw_messages_are_their_bytes() {
     let error = message_decoder(&MessageFormat::Raw, &self::spec()).map(|_| ()).unwrap_err();
     assert_eq!(error.code, "FMT021");
 }
+
+#[test]
+fn events_of_debezium_put_and_delete() {
+    let texts: [&[u8]; 8] = [
+        br#"{"before":null,"after":{"a":1,"b":"one","c":0},"op":"c","ts_ms":5}"#,
+        br#"{"schema":{"type":"struct"},"payload":{"before":{"a":1},"after":{"a":1,"b":"uno"},"op":"u"}}"#,
+        br#"{"before":{"a":1,"b":"uno"},"after":null,"op":"d"}"#,
+        br#"{"after":null,"op":"c"}"#,
+        br#"{"op":"t"}"#,
+        br#"{"a":1}"#,
+        br#"{"after":{"a":"x"},"op":"r"}"#,
+        br#"{"after":{"a":2},"op":"r"}"#,
+    ];
+    let mut messages = Messages::default();
+    texts.iter().for_each(|t| messages.push(t));
+    let (mut rows, mut rejects) = (Vec::new(), Vec::new());
+    let mut decoder = message_decoder(&MessageFormat::Debezium, &spec()).unwrap();
+    decoder
+        .decode(&messages, &mut |decoded| {
+            for row in 0..decoded.rows.batch.num_rows() {
+                let json = String::from_utf8(crate::encode::row_as_json(&decoded.rows.batch, row)).unwrap();
+                rows.push((decoded.message_of(row), decoded.diffs.as_ref().unwrap().value(row), json));
+            }
+            rejects.extend(decoded.rows.rejects.iter().map(|r| (r.position, r.message.clone())));
+        })
+        .unwrap();
+    let expected = [
+        (0, 1, r#"{"a":1,"b":"one"}"#),
+        (1, 1, r#"{"a":1,"b":"uno"}"#),
+        (2, -1, r#"{"a":1,"b":"uno"}"#),
+        (7, 1, r#"{"a":2,"b":null}"#),
+    ];
+    assert_eq!(rows, expected.map(|(at, diff, row)| (at, diff, row.to_owned())));
+    let expected = [
+        (3, "not a change of Debezium's: `after` is missing"),
+        (4, "not a change of Debezium's: a truncated table: which keys are gone, it does not say"),
+        (5, "not a change of Debezium's: it has no `op`"),
+        (6, "column `after.a`: expected int64, found \"x\""),
+    ];
+    assert_eq!(rejects, expected.map(|(at, why)| (at, why.to_owned())));
+}

@@ -6,9 +6,20 @@ use arrow::array::Int64Array;
 use runink_connector_api::ConnectorError;
 use std::collections::HashMap;
 
+/// How what is left of a key's changes is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Form {
+    /// Its row, or a message without a value.
+    #[default]
+    Newest,
+    /// What it was and what it is, as an event of Debezium's.
+    Event,
+}
+
 /// The changes that wait for the end of their epochs.
 #[derive(Debug, Default)]
 pub(crate) struct Upserts {
+    form: Form,
     pub(crate) frames: Frames,
     diffs: Vec<i64>,
 }
@@ -21,6 +32,10 @@ struct Net<'a> {
 }
 
 impl Upserts {
+    pub(crate) fn new(form: Form) -> Self {
+        Upserts { form, ..Upserts::default() }
+    }
+
     /// Says how often the rows that were added to `frames` count.
     pub(crate) fn count(&mut self, rows: usize, diffs: Option<&Int64Array>) {
         match diffs {
@@ -47,16 +62,37 @@ impl Upserts {
         }
         for key in order {
             let Some(net) = keys.remove(key) else { continue };
-            if let Some((frame, ..)) = net.rows.iter().rev().find(|(_, _, sum)| *sum > 0) {
-                out.push(frame);
-            } else if let Some((frame, ..)) = net.rows.into_iter().find(|(_, _, sum)| *sum < 0) {
-                out.push(&Frame { value: None, headers: Vec::new(), timestamp_ms: None, ..frame });
+            let is = net.rows.iter().rev().find(|(_, _, sum)| *sum > 0).map(|(frame, ..)| frame);
+            let was = net.rows.iter().find(|(_, _, sum)| *sum < 0).map(|(frame, ..)| frame);
+            match (self.form, was, is) {
+                (_, None, None) => {}
+                (Form::Newest, _, Some(is)) => out.push(is),
+                (Form::Newest, Some(was), None) => {
+                    out.push(&Frame { value: None, headers: Vec::new(), timestamp_ms: None, ..was.clone() });
+                }
+                (Form::Event, was, is) => {
+                    let event = event(was.and_then(|f| f.value), is.and_then(|f| f.value));
+                    if let Some(frame) = is.or(was) {
+                        out.push(&Frame { value: Some(&event), ..frame.clone() });
+                    }
+                }
             }
         }
         self.frames.clear();
         self.diffs.clear();
         Ok(())
     }
+}
+
+/// An event of Debezium's of two rows, which are JSON.
+pub(crate) fn event(was: Option<&[u8]>, is: Option<&[u8]>) -> Vec<u8> {
+    let op = match (was, is) {
+        (None, _) => "c",
+        (Some(_), Some(_)) => "u",
+        (Some(_), None) => "d",
+    };
+    let or_null = |row: Option<&'_ [u8]>| row.unwrap_or(b"null").to_vec();
+    [b"{\"before\":".to_vec(), or_null(was), b",\"after\":".to_vec(), or_null(is), format!(",\"op\":\"{op}\"}}").into_bytes()].concat()
 }
 
 #[cfg(test)]

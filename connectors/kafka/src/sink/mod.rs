@@ -14,7 +14,6 @@ use crate::{
     client::{self, Ears, Heard, Side},
     error, options,
 };
-use changes::Upserts;
 use committer::KafkaCommitter;
 use direct::DirectWriter;
 use frames::Frames;
@@ -63,7 +62,7 @@ impl Sink for KafkaSink {
         if self.delivery == Delivery::ExactlyOnce {
             return Ok(Box::new(HeldWriter {
                 rows: RowWriter::new(&self.config)?,
-                upserts: rows::upserts(&self.config).then(Upserts::default),
+                upserts: rows::upserts(&self.config),
                 frames: Frames::default(),
                 summary: SinkSummary::default(),
             }));
@@ -74,7 +73,7 @@ impl Sink for KafkaSink {
         Ok(Box::new(DirectWriter {
             topic: self.topic.clone(),
             rows: RowWriter::new(&self.config)?,
-            upserts: rows::upserts(&self.config).then(Upserts::default),
+            upserts: rows::upserts(&self.config),
             producer,
             heard,
             waits: self.config.checkpoints,

@@ -1,6 +1,9 @@
 //! Rows to messages: value, key, headers, timestamp and partition of each.
 
-use super::frames::{Frame, Frames};
+use super::{
+    changes::{Form, Upserts, event},
+    frames::{Frame, Frames},
+};
 use crate::{error, options};
 use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array},
@@ -31,6 +34,8 @@ pub(crate) struct RowWriter {
     headers: Vec<(String, usize)>,
     timestamp: Option<usize>,
     partition: Option<usize>,
+    /// Rows that are never taken back are events too.
+    creates: bool,
     values: Messages,
     keys: Messages,
 }
@@ -40,9 +45,15 @@ fn writes_changes(config: &SinkConfig) -> bool {
     config.changelog && config.options.text("changes") == Some("retract")
 }
 
-/// Whether only the newest row of each key is written.
-pub(crate) fn upserts(config: &SinkConfig) -> bool {
-    config.changelog && !writes_changes(config)
+/// Whether rows are written as events of Debezium's.
+fn writes_events(config: &SinkConfig) -> bool {
+    config.options.text("changes") == Some("debezium")
+}
+
+/// What gathers the changes of each key, where a changelog is not written change by change.
+pub(crate) fn upserts(config: &SinkConfig) -> Option<Upserts> {
+    let form = if writes_events(config) { Form::Event } else { Form::Newest };
+    (config.changelog && !writes_changes(config)).then(|| Upserts::new(form))
 }
 
 impl RowWriter {
@@ -72,11 +83,14 @@ impl RowWriter {
         let value: Vec<usize> = (0..schema.fields().len()).filter(|at| !beside.contains(at)).collect();
         let project = |columns: &[usize]| schema.project(columns).map(Arc::new).map_err(|e| error::bug(format!("columns: {e}")));
         let failed = |e| failed(&topic, e);
+        if writes_events(config) && config.options.text("format").is_some_and(|f| f != "json") {
+            return Err(error::options("events of Debezium are JSON", "leave `format` out, or write `changes=upsert`"));
+        }
         let encoder =
             MessageEncoder::new(&options::output_format(&config.options)?, &project(&value)?, writes_changes(config)).map_err(failed)?;
         let columns = config.key.iter().map(|name| find("key", name)).collect::<Result<Vec<_>, _>>()?;
         let key = match (columns.as_slice(), config.options.text("key_format")) {
-            ([], _) if upserts(config) => {
+            ([], _) if upserts(config).is_some() => {
                 return Err(error::options(
                     "a changelog without a key cannot be written as the newest row of each key",
                     "name the key with `key=`, or write every change with `changes=retract`",
@@ -93,7 +107,7 @@ impl RowWriter {
             }
             _ => return Err(error::options("a key of several columns has no plain text", "add `key_format=json`")),
         };
-        Ok(RowWriter { topic, value, encoder, key, headers, timestamp, partition, values: Messages::default(), keys: Messages::default() })
+        Ok(RowWriter { topic, value, encoder, key, headers, timestamp, partition, creates: writes_events(config) && !config.changelog, values: Messages::default(), keys: Messages::default() })
     }
 
     /// Adds the rows' messages.
@@ -142,6 +156,7 @@ impl RowWriter {
                 from = *end;
             }
             let key = if key_text.is_some() { &text[..key_end] } else { self.keys.get(row) };
+            let created = self.creates.then(|| event(None, Some(self.values.get(row))));
             out.push(&Frame {
                 partition: partitions.as_ref().filter(|p| p.is_valid(row)).map(|p| p.as_primitive::<Int32Type>().value(row)),
                 timestamp_ms: timestamps
@@ -149,7 +164,7 @@ impl RowWriter {
                     .filter(|t| t.is_valid(row))
                     .map(|t| t.as_primitive::<TimestampMillisecondType>().value(row)),
                 key: has_key.then_some(key),
-                value: Some(self.values.get(row)),
+                value: Some(created.as_deref().unwrap_or_else(|| self.values.get(row))),
                 headers: values,
             });
         }

@@ -215,6 +215,8 @@ impl BesideColumns {
 pub(crate) struct Assembled {
     pub(crate) batch: RecordBatch,
     pub(crate) of: UInt32Array,
+    /// The decoded rows that are left.
+    pub(crate) rows: Vec<usize>,
     pub(crate) rejects: Vec<Reject>,
 }
 
@@ -260,7 +262,7 @@ impl Columns {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         if bad.iter().all(Option::is_none) {
             let batch = RecordBatch::try_new_with_options(self.projected.clone(), columns, &options).map_err(internal)?;
-            return Ok(Assembled { batch, of, rejects: Vec::new() });
+            return Ok(Assembled { batch, of, rows: (0..rows).collect(), rejects: Vec::new() });
         }
         // Nulls that may not be are taken out before the batch has its own schema.
         let loose = self.projected.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
@@ -269,6 +271,7 @@ impl Columns {
         let batch = filter_record_batch(&batch, &good).map_err(internal)?;
         let kept = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let batch = RecordBatch::try_new_with_options(self.projected.clone(), batch.columns().to_vec(), &kept).map_err(internal)?;
+        let left = (0..rows).filter(|row| good.value(*row)).collect();
         let reject = |(row, why): (usize, Option<(RejectReason, String)>)| {
             let (reason, message) = why?;
             let message_number = of.value(row);
@@ -276,7 +279,7 @@ impl Columns {
         };
         let rejects = bad.into_iter().enumerate().filter_map(reject).collect();
         let of = arrow::compute::filter(&of, &good).map_err(internal)?.as_primitive().clone();
-        Ok(Assembled { batch, of, rejects })
+        Ok(Assembled { batch, of, rows: left, rejects })
     }
 }
 

@@ -4,6 +4,7 @@
 //! says the next one, and a checkpoint goes on there. No consumer group is joined: who reads what is the plan's matter, and where to go on the checkpoint's.
 
 mod columns;
+mod deletions;
 mod discover;
 mod fetch;
 mod raw;
@@ -16,10 +17,12 @@ use crate::{
     client::{self, Ears, Heard, Side},
     error, options,
 };
+use arrow::datatypes::SchemaRef;
 use columns::Columns;
+use deletions::Deletions;
 use rdkafka::{ClientConfig, consumer::Consumer};
 use reader::KafkaReader;
-use runink_connector_api::{Boundedness, ConnectorError, EpochBy, SavedPosition, Share, Source, SourceConfig, SourceReader};
+use runink_connector_api::{Boundedness, ConnectorError, EpochBy, Options, SavedPosition, Share, Source, SourceConfig, SourceReader};
 use runink_formats::{MessageFormat, ReadSpec, message_decoder};
 use start::{Span, Start};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -35,6 +38,9 @@ pub(crate) struct Shared {
     topic: String,
     format: MessageFormat,
     columns: Columns,
+    options: Options,
+    schema: SchemaRef,
+    key: Vec<String>,
     batch_rows: usize,
     /// Of every partition that there was when the source was opened.
     spans: BTreeMap<i32, Span>,
@@ -53,6 +59,10 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
     let format = options::message_format(options)?;
     let start = Start::parse(options.text("start").unwrap_or("earliest"))?;
     let columns = Columns::new(options, &schema, &ReadSpec::new(&config, schema.clone()))?;
+    if format == MessageFormat::Debezium && config.key.is_empty() {
+        return Err(error::options("events of Debezium change the rows of keys", "name the key: `key=id`"));
+    }
+    Deletions::new(options, &schema, &columns, &config.key)?;
     message_decoder(&format, &columns.value).map_err(|e| error::named(&topic, e))?;
     let every = options.duration_us("discover_every").unwrap_or_default().unsigned_abs();
     let client_config = client::config(options, Side::Source)?;
@@ -76,6 +86,9 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
         topic,
         format,
         columns,
+        options: config.options.clone(),
+        schema,
+        key: config.key,
         batch_rows: config.batch_rows.max(1),
         spans,
         bounded,

@@ -3,20 +3,21 @@
 use super::{
     Shared,
     columns::BesideColumns,
+    deletions::{self, Deletions},
     fetch::{Event, Fetcher, QUEUE_BATCHES, Task},
     raw::RawBatch,
     start::{self, Span},
 };
 use crate::{client, error};
 use arrow::{
-    array::{AsArray, UInt32Array, UInt64Array},
+    array::{AsArray, Int64Array, UInt32Array, UInt64Array},
     compute::concat_batches,
     datatypes::UInt32Type,
     record_batch::RecordBatch,
 };
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use runink_connector_api::{Chunk, ConnectorError, Ordinal, Partition, Poll, Positions, Reject, RejectReason, Share, SourceReader};
-use runink_formats::{MessageDecoder, message_decoder};
+use runink_formats::{MessageDecoder, MessageFormat, message_decoder};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -33,6 +34,7 @@ const RETRY: Duration = Duration::from_millis(1);
 pub(super) struct KafkaReader {
     shared: Arc<Shared>,
     decoder: Box<dyn MessageDecoder>,
+    deletions: Option<Deletions>,
     events: Receiver<Event>,
     stop: Arc<AtomicBool>,
     origins: BTreeMap<i32, Arc<str>>,
@@ -41,6 +43,7 @@ pub(super) struct KafkaReader {
 impl KafkaReader {
     pub(super) fn start(shared: Arc<Shared>, share: Share, spans: BTreeMap<i32, Option<Span>>) -> Result<Self, ConnectorError> {
         let decoder = message_decoder(&shared.format, &shared.columns.value).map_err(|e| error::named(&shared.topic, e))?;
+        let deletions = Deletions::new(&shared.options, &shared.schema, &shared.columns, &shared.key)?;
         let consumer = client::consumer(&shared.config, shared.ears.clone())?;
         let (sender, events) = bounded(QUEUE_BATCHES);
         let stop = Arc::new(AtomicBool::new(false));
@@ -57,7 +60,7 @@ impl KafkaReader {
         let fetcher = Fetcher::new(task, consumer, shared.ears.clone(), sender, stop.clone());
         let name = format!("kafka {}", shared.topic);
         thread::Builder::new().name(name).spawn(move || fetcher.run()).map_err(error::no_thread)?;
-        Ok(KafkaReader { shared, decoder, events, stop, origins: BTreeMap::new() })
+        Ok(KafkaReader { shared, decoder, deletions, events, stop, origins: BTreeMap::new() })
     }
 
     fn origin(&mut self, partition: i32) -> Arc<str> {
@@ -71,23 +74,20 @@ impl KafkaReader {
         self.decoder.decode(&raw.messages, &mut |d| decoded.push(d)).map_err(|e| error::named(&self.shared.topic, e))?;
         let beside = BesideColumns::of(&mut raw);
         let (mut batches, mut of, mut rejects) = (Vec::<RecordBatch>::new(), Vec::<UInt32Array>::new(), Vec::<Reject>::new());
+        let mut diffs: Option<Vec<i64>> = decoded.iter().any(|d| d.diffs.is_some()).then(Vec::new);
         for mut part in decoded {
             let whole = columns.assemble(&part, &beside, |message| cut(raw.messages.get(message)))?;
             rejects.append(&mut part.rows.rejects);
             rejects.extend(whole.rejects);
+            if let Some(diffs) = &mut diffs {
+                diffs.extend(whole.rows.iter().map(|row| part.diffs.as_ref().map_or(1, |d| d.value(*row))));
+            }
             batches.push(whole.batch);
             of.push(whole.of);
         }
         for reject in &mut rejects {
             reject.position = beside.offset(reject.position as usize);
         }
-        rejects.extend(raw.tombstones.iter().map(|tombstone| Reject {
-            reason: RejectReason::Decode,
-            position: tombstone.offset.unsigned_abs(),
-            message: "the message has no value".into(),
-            raw: cut(tombstone.key.as_deref().unwrap_or_default()),
-        }));
-        rejects.sort_by_key(|r| r.position);
         // All rows of a message are in one chunk: a checkpoint between them would read the message again.
         let (batch, of) = match (batches.len(), of.len()) {
             (0, _) => (columns.nothing(), UInt32Array::from(Vec::<u32>::new())),
@@ -99,10 +99,29 @@ impl KafkaReader {
                 (concat_batches(columns.projected(), &batches).map_err(internal)?, of.as_primitive::<UInt32Type>().clone())
             }
         };
-        let positions = Positions::Each(of.values().iter().map(|m| beside.offset(*m as usize)).collect::<UInt64Array>());
+        let mut batch = batch;
+        let mut diffs = diffs.map(Int64Array::from);
+        let mut offsets: UInt64Array = of.values().iter().map(|m| beside.offset(*m as usize)).collect();
+        match &mut self.deletions {
+            _ if raw.tombstones.is_empty() => {}
+            // What follows an event of a deletion, for compaction only.
+            _ if self.shared.format == MessageFormat::Debezium => {}
+            Some(deletions) => {
+                let before = |row: usize| of.value(row) as usize;
+                let with = deletions.put_between(&batch, diffs.as_ref(), before, |row| offsets.value(row), &raw.tombstones)?;
+                (batch, diffs, offsets) = (with.batch, Some(with.diffs), with.offsets);
+                rejects.extend(with.rejects);
+            }
+            None => {
+                let why = "the message has no value; `key=` makes it a deletion";
+                rejects.extend(raw.tombstones.iter().map(|t| deletions::reject(t, RejectReason::Decode, why.into())));
+            }
+        }
+        rejects.sort_by_key(|r| r.position);
+        let positions = Positions::Each(offsets);
         Ok(Chunk {
             batch,
-            diffs: None,
+            diffs,
             rejects,
             positions,
             origin: self.origin(raw.partition),

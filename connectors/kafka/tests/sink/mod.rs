@@ -99,6 +99,20 @@ fn a_changelog_is_the_newest_row_of_each_key() {
         kcat(&all, "%s"),
         [r#"{"id":1,"name":"c","_diff":1}"#, r#"{"id":1,"name":"a","_diff":-1}"#, r#"{"id":2,"name":"b","_diff":-1}"#]
     );
+    let events = crate::support::topic("events", 1);
+    let as_events = SinkConfig { options: options(&events, &[("changes", text("debezium"))]), ..changelog(&[]) };
+    write(as_events.clone(), &epochs);
+    assert_eq!(
+        kcat(&events, "%k %s"),
+        [
+            r#"1 {"before":null,"after":{"id":1,"name":"a"},"op":"c"}"#,
+            r#"2 {"before":null,"after":{"id":2,"name":"b"},"op":"c"}"#,
+            r#"1 {"before":{"id":1,"name":"a"},"after":{"id":1,"name":"c"},"op":"u"}"#,
+            r#"2 {"before":{"id":2,"name":"b"},"after":null,"op":"d"}"#,
+        ]
+    );
+    write(SinkConfig { changelog: false, ..as_events }, &[(batch(&[(5, "e")]), None)]);
+    assert_eq!(kcat(&events, "%s").pop().unwrap(), r#"{"before":null,"after":{"id":5,"name":"e"},"op":"c"}"#);
     let without = SinkConfig { key: Vec::new(), ..changelog(&[]) };
     assert_eq!(error_of(connector().sink(without)).code, "KAF001");
 }

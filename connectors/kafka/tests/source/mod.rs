@@ -60,7 +60,7 @@ fn bad_messages_are_rejected_with_their_places() {
         (1, "not JSON: expected `{` at byte 1, found `nonsense`", b"nonsense"),
         (2, "column `id`: expected int64, found \"x\"", b"{\"id\":\"x\"}"),
         (3, "not JSON: the message is empty", b""),
-        (5, "the message has no value", b"k"),
+        (5, "the message has no value; `key=` makes it a deletion", b"k"),
     ];
     assert_eq!(rejects, expected);
     assert_eq!(chunks.last().unwrap().after.as_ref().unwrap().0.as_ref(), "6");
@@ -211,6 +211,63 @@ fn what_stands_beside_a_message_can_be_read() {
     let reject = chunks.iter().flat_map(|c| &c.rejects).next().unwrap();
     assert_eq!((reject.position, reject.message.as_str()), (1, "column `key` is required, but the message has no value for it"));
     assert_eq!(reject.raw, b"{\"id\":1}");
+}
+
+#[test]
+fn a_keyed_source_has_deletions_in_their_places() {
+    let topic = topic_with("keyed", 1, &[("cleanup.policy", "compact")]);
+    let message = |key: &'static str, value: Option<&'static str>| Put { key: Some(key), value, ..Put::default() };
+    let puts = [
+        message("7", Some("{\"id\":7,\"name\":\"a\"}")),
+        message("7", None),
+        message("8", Some("{\"id\":8,\"name\":\"b\"}")),
+        message("x", None),
+        message("7", Some("{\"id\":7,\"name\":\"c\"}")),
+        message("8", None),
+    ];
+    put(&topic, &puts);
+    let mut config = source_config(options(&topic, &[until_latest()]), &schema());
+    config.key = vec!["id".into()];
+    let chunks = drain(connector().source(config.clone()).unwrap().reader(ALONE).unwrap().as_mut());
+    let expected = [
+        r#"0@0 +1 {"id":7,"name":"a"}"#,
+        r#"0@1 -1 {"id":7,"name":null}"#,
+        r#"0@2 +1 {"id":8,"name":"b"}"#,
+        r#"0@4 +1 {"id":7,"name":"c"}"#,
+        r#"0@5 -1 {"id":8,"name":null}"#,
+    ];
+    assert_eq!(rows(&chunks), expected);
+    let rejects: Vec<_> = chunks.iter().flat_map(|c| &c.rejects).map(|r| (r.position, r.message.as_str())).collect();
+    assert_eq!(rejects, [(3, "the key of a deletion: column `id`: expected int64, found `x`")]);
+
+    config.key = vec!["id".into(), "name".into()];
+    assert_eq!(error_of(connector().source(config.clone())).code, "KAF001");
+    config.options = options(&topic, &[until_latest(), ("key_format", text("json"))]);
+    put(&topic, &[message("{\"id\":9,\"name\":\"z\"}", None)]);
+    let chunks = drain(connector().source(config).unwrap().reader(ALONE).unwrap().as_mut());
+    assert_eq!(rows(&chunks).last().unwrap(), r#"0@6 -1 {"id":9,"name":"z"}"#);
+}
+
+#[test]
+fn events_of_debezium_are_rows_and_deletions() {
+    let topic = topic("debezium", 1);
+    let mut puts = values(
+        0,
+        &[
+            r#"{"before":null,"after":{"id":1,"name":"a","more":true},"op":"c"}"#,
+            r#"{"payload":{"before":{"id":1},"after":{"id":1,"name":"b"},"op":"u"},"schema":{}}"#,
+            r#"{"before":{"id":1,"name":"b"},"after":null,"op":"d"}"#,
+        ],
+    );
+    puts.push(Put { key: Some("{\"id\":1}"), ..Put::default() });
+    put(&topic, &puts);
+    let mut config = source_config(options(&topic, &[until_latest(), ("format", text("debezium"))]), &schema());
+    assert_eq!(error_of(connector().source(config.clone())).code, "KAF001");
+    config.key = vec!["id".into()];
+    let chunks = drain(connector().source(config).unwrap().reader(ALONE).unwrap().as_mut());
+    let expected = [r#"0@0 +1 {"id":1,"name":"a"}"#, r#"0@1 +1 {"id":1,"name":"b"}"#, r#"0@2 -1 {"id":1,"name":"b"}"#];
+    assert_eq!(rows(&chunks), expected);
+    assert!(chunks.iter().all(|c| c.rejects.is_empty()), "what follows a deletion for compaction is no message of its own");
 }
 
 #[test]

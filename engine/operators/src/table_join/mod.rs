@@ -77,6 +77,12 @@ impl TableJoinOperator {
         })
     }
 
+    /// A join with a keyed source as its table: a row and its deletion in one epoch count in their order.
+    #[must_use]
+    pub fn of_keyed_source(self) -> Self {
+        TableJoinOperator { table: self.table.in_order(), ..self }
+    }
+
     /// Takes the table's changes of one epoch. `watermark` is W of the epoch before, in µs: a row's age counts from it.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub struct KeyedTable {
     schema: SchemaRef,
     key: Vec<usize>,
     ttl_us: Option<i64>,
+    /// The table is a keyed source: a row and its deletion in one epoch count in their order.
+    in_order: bool,
     groups: KeyGroups,
     converter: RowConverter,
     /// One array per column; rows by slot.
@@ -61,6 +63,7 @@ impl KeyedTable {
             schema,
             key,
             ttl_us,
+            in_order: false,
             groups,
             pending: Vec::new(),
             slots: 1,
@@ -68,6 +71,12 @@ impl KeyedTable {
             changed: HashSet::default(),
             swept: i64::MIN,
         })
+    }
+
+    /// A table that is a keyed source, whose rows replace each other in their order.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        KeyedTable { in_order: true, ..self }
     }
 
     /// How many keys there are.
@@ -86,11 +95,11 @@ impl KeyedTable {
         columns.map(|c| c.get_array_memory_size()).sum::<usize>() + self.entries.keys().map(|k| k.len() + 48).sum::<usize>()
     }
 
-    /// Applies the changes of one epoch: retractions first, then rows, of which the last of a key wins. Rows whose key has a null are not kept: no
+    /// Applies the changes of one epoch: retractions first (those of a keyed source in their order), then rows, of which the last of a key wins. Rows whose key has a null are not kept: no
     /// stream row can equal them.
     pub fn apply(&mut self, batches: Vec<Batch>, watermark: i64) -> Result<(), ArrowError> {
         self.sweep(watermark);
-        for batch in &batches {
+        for batch in batches.iter().filter(|_| !self.in_order) {
             if let Some(diffs) = &batch.diffs {
                 let keys = self.keys(&self.key_columns(&batch.rows))?;
                 for row in (0..batch.len()).filter(|&row| diffs.value(row) < 0) {
@@ -106,10 +115,16 @@ impl KeyedTable {
             let keys = self.keys(&key_columns)?;
             for row in 0..batch.len() {
                 let retracted = batch.diffs.as_ref().is_some_and(|d| d.value(row) < 0);
-                if retracted || key_columns.iter().any(|c| c.is_null(row)) {
+                if key_columns.iter().any(|c| c.is_null(row)) || (retracted && !self.in_order) {
                     continue;
                 }
                 let key: Key = keys.row(row).as_ref().into();
+                if retracted {
+                    if self.entries.remove(&key).is_some() {
+                        self.changed.insert(key);
+                    }
+                    continue;
+                }
                 self.changed.insert(key.clone());
                 self.entries.insert(key, Entry { slot: self.slots + row as u32, touched: watermark });
             }

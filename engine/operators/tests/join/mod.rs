@@ -43,6 +43,8 @@ struct Case {
     condition: bool,
     ttl: Option<i64>,
     workers: usize,
+    /// The table is a keyed source.
+    in_order: bool,
     epochs: Vec<EpochCase>,
 }
 
@@ -60,7 +62,8 @@ fn operator(case: &Case) -> TableJoinOperator {
         ttl_us: case.ttl,
     };
     let output = Arc::new(Schema::new(output));
-    TableJoinOperator::new("join", &op, &schema(STREAM), &schema(TABLE), &output, KeyGroups::new(GROUPS)).unwrap()
+    let join = TableJoinOperator::new("join", &op, &schema(STREAM), &schema(TABLE), &output, KeyGroups::new(GROUPS)).unwrap();
+    if case.in_order { join.of_keyed_source() } else { join }
 }
 
 fn worker_of(cells: &Cells, workers: usize) -> usize {
@@ -93,11 +96,14 @@ fn run(case: &Case) {
     let mut watermark = 0;
     for epoch in &case.epochs {
         let key = |c: &Cells| c.0.zip(c.1.clone());
-        for (_, cells) in epoch.table.iter().filter(|(put, _)| !put) {
-            key(cells).map(|k| table.remove(&k));
+        let mut changes = epoch.table.clone();
+        if !case.in_order {
+            // What is taken back goes first; the sort keeps the rest in its order.
+            changes.sort_by_key(|(put, _)| *put);
         }
-        for (_, cells) in epoch.table.iter().filter(|(put, _)| *put) {
-            key(cells).map(|k| table.insert(k, (cells.clone(), watermark)));
+        for (put, cells) in changes {
+            let Some(key) = key(&cells) else { continue };
+            if put { table.insert(key, (cells.clone(), watermark)) } else { table.remove(&key) };
         }
         let mut expected: Vec<Vec<String>> = Vec::new();
         for row in &epoch.stream {
@@ -170,9 +176,10 @@ prop_compose! {
         condition in any::<bool>(),
         ttl in proptest::option::of(1..12i64),
         workers in 1..4usize,
+        in_order in any::<bool>(),
         epochs in proptest::collection::vec(epoch(), 1..8),
     ) -> Case {
-        Case { kind, condition, ttl, workers, epochs }
+        Case { kind, condition, ttl, workers, in_order, epochs }
     }
 }
 
