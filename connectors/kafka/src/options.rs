@@ -77,7 +77,9 @@ static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
 });
 
 static SINK: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
-    let mut specs: Vec<_> = both(SINK_FORMATS, "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column.").into();
+    let mut specs: Vec<_> =
+        both(SINK_FORMATS, "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column.")
+            .into();
     specs.extend([
         by_default(
             "key_format",

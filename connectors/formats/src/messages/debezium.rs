@@ -85,7 +85,8 @@ fn rows_of(schema: &SchemaRef, events: DecodedMessages, messages: &Messages) -> 
             if places[place].is_null(row) { Err(format!("`{name}` is missing")) } else { Ok((place, diff)) }
         });
         let missing = |place: usize| {
-            let column = schema.fields().iter().zip(places[place].columns()).find(|(field, column)| !field.is_nullable() && column.is_null(row));
+            let column =
+                schema.fields().iter().zip(places[place].columns()).find(|(field, column)| !field.is_nullable() && column.is_null(row));
             column.map(|(field, _)| crate::failure::required(field.name()))
         };
         let reject = match found {
@@ -110,8 +111,5 @@ fn rows_of(schema: &SchemaRef, events: DecodedMessages, messages: &Messages) -> 
     let columns = (0..schema.fields().len()).map(column).collect::<Result<Vec<_>, _>>().map_err(error::batch)?;
     let options = RecordBatchOptions::new().with_row_count(Some(from.len()));
     let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(error::batch)?;
-    Ok(DecodedMessages {
-        rows: Decoded { batch, rejects, positions: positions(of) },
-        diffs: Some(Int64Array::from(diffs)),
-    })
+    Ok(DecodedMessages { rows: Decoded { batch, rejects, positions: positions(of) }, diffs: Some(Int64Array::from(diffs)) })
 }

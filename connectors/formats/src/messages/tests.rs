@@ -104,12 +104,8 @@ fn events_of_debezium_put_and_delete() {
             rejects.extend(decoded.rows.rejects.iter().map(|r| (r.position, r.message.clone())));
         })
         .unwrap();
-    let expected = [
-        (0, 1, r#"{"a":1,"b":"one"}"#),
-        (1, 1, r#"{"a":1,"b":"uno"}"#),
-        (2, -1, r#"{"a":1,"b":"uno"}"#),
-        (7, 1, r#"{"a":2,"b":null}"#),
-    ];
+    let expected =
+        [(0, 1, r#"{"a":1,"b":"one"}"#), (1, 1, r#"{"a":1,"b":"uno"}"#), (2, -1, r#"{"a":1,"b":"uno"}"#), (7, 1, r#"{"a":2,"b":null}"#)];
     assert_eq!(rows, expected.map(|(at, diff, row)| (at, diff, row.to_owned())));
     let expected = [
         (3, "not a change of Debezium's: `after` is missing"),

@@ -107,7 +107,18 @@ impl RowWriter {
             }
             _ => return Err(error::options("a key of several columns has no plain text", "add `key_format=json`")),
         };
-        Ok(RowWriter { topic, value, encoder, key, headers, timestamp, partition, creates: writes_events(config) && !config.changelog, values: Messages::default(), keys: Messages::default() })
+        Ok(RowWriter {
+            topic,
+            value,
+            encoder,
+            key,
+            headers,
+            timestamp,
+            partition,
+            creates: writes_events(config) && !config.changelog,
+            values: Messages::default(),
+            keys: Messages::default(),
+        })
     }
 
     /// Adds the rows' messages.

@@ -30,7 +30,9 @@ pub(crate) fn discover(config: &SourceConfig) -> Result<SchemaRef, ConnectorErro
             let schema = infer(&TextFormat::Json, &sample, true).map_err(|e| error::named(topic, e))?;
             schema.fields().iter().cloned().collect()
         }
-        MessageFormat::Debezium => return Err(error::no_sample(topic, "its events have the rows of a table, whose columns a contract says")),
+        MessageFormat::Debezium => {
+            return Err(error::no_sample(topic, "its events have the rows of a table, whose columns a contract says"));
+        }
         MessageFormat::Csv(_) => return Err(error::no_sample(topic, "rows of CSV do not name their columns")),
     };
     let beside = columns::beside_fields(options);

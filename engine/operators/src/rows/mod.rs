@@ -126,7 +126,11 @@ impl Stage {
                 let (batch, mut held) = evaluate_on(&self.step, predicate, batch, rejects, &mut self.counts)?;
                 if let (RejectReason::Contract, Some(diffs)) = (reason, &batch.diffs) {
                     // A deletion of a keyed source has its key only, and promises nothing of the rest.
-                    held = BooleanArray::from_unary(diffs, |diff| diff < 0).iter().zip(&held).map(|(d, h)| Some(d == Some(true) || h == Some(true))).collect();
+                    held = BooleanArray::from_unary(diffs, |diff| diff < 0)
+                        .iter()
+                        .zip(&held)
+                        .map(|(d, h)| Some(d == Some(true) || h == Some(true)))
+                        .collect();
                 }
                 let broken = (batch.len() - held.true_count()) as u64;
                 match otherwise {

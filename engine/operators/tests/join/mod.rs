@@ -103,7 +103,11 @@ fn run(case: &Case) {
         }
         for (put, cells) in changes {
             let Some(key) = key(&cells) else { continue };
-            if put { table.insert(key, (cells.clone(), watermark)) } else { table.remove(&key) };
+            if put {
+                table.insert(key, (cells.clone(), watermark))
+            } else {
+                table.remove(&key)
+            };
         }
         let mut expected: Vec<Vec<String>> = Vec::new();
         for row in &epoch.stream {
