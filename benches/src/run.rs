@@ -26,7 +26,7 @@ impl std::fmt::Display for BenchError {
 
 impl std::error::Error for BenchError {}
 
-fn broken(error: impl std::fmt::Display) -> BenchError {
+pub(crate) fn broken(error: impl std::fmt::Display) -> BenchError {
     BenchError(error.to_string())
 }
 

@@ -4,6 +4,7 @@
 mod cli;
 mod docs;
 mod house;
+mod kills;
 mod nexmark;
 mod restart;
 mod support;

@@ -3,8 +3,8 @@
 //! The store is the one in memory: here it is about what the engine hands over and takes back. What is durable is tested where the durable store is.
 
 use runink_checkpoint::{
-    Boundary, Cadence, Captures, CheckpointNumber, Fenced, MemoryRestored, MemoryStore, Part, Piece, Publications, Published, Restored,
-    TableShape,
+    Boundary, Cadence, Captures, CheckpointNumber, CommitPermit, Exists, Fenced, MemoryRestored, MemoryStore, Part, Piece, Publications,
+    Published, Restored, TableShape,
 };
 use runink_connector_api::{CommitIdentity, Registry};
 use runink_dsl::{Project, SourceFile, variables::Variables};
@@ -126,10 +126,13 @@ fn live(
     let store = start.as_ref().map_or_else(MemoryStore::new, |s| MemoryStore::from_checkpoint(s).unwrap());
     let identity = CommitIdentity { scenario: "Restarted".into(), generation: store.generation().0 };
     let mut commits = Commits::open(&spec, &identity).unwrap();
-    commits.recover(start.as_ref().map(|s| &**s as &dyn Restored)).unwrap();
-    let (committing, thread) = Committing::start(commits).unwrap();
+    let permit = |s: &Arc<MemoryRestored>| CommitPermit::of(Exists::seen(s.number()), store.generation(), store.generation()).unwrap();
+    let right = start.as_ref().map(permit);
+    commits.recover(start.as_ref().zip(right.as_ref()).map(|(s, right)| (&**s as &dyn Restored, right))).unwrap();
+    let committing = Committing::new();
     let at = Arc::new(At { last: CheckpointNumber(last), commits_last, dead: AtomicBool::new(false), committing: committing.clone() });
     let killed = Arc::new(Killed { store: store.telling(at.clone()), at: at.clone(), turn: Mutex::new(()) });
+    let thread = committing.start(commits, killed.clone()).unwrap();
     spec.checkpoints = Some(Checkpointing {
         cadence: Cadence(NonZeroU64::MIN),
         captures: killed.clone(),

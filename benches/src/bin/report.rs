@@ -1,11 +1,10 @@
 //! The figures in one table: each a ratio to the same work done beside it, with its goal.
 //!
 //! `report [FOLDER]`: the folder holds `flights-3m.parquet` and `airports.csv` (`npm pack vega-datasets@3.2.1` has them in `package/data`), and
-//! `python3` has the package `duckdb`. Without a folder the flights are left out, and the table says so. JSON has a bench of its own:
-//! `cargo bench -p runink-formats --bench json`.
+//! `python3` has the package `duckdb`. Without a folder the flights are left out, and the table says so.
 
 use runink_benches::{
-    by_hand, data, flights,
+    by_hand, data, flights, json,
     measure::{Pair, in_turn},
     memory,
     run::{self, BenchError},
@@ -40,6 +39,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("windowed count", run::WINDOWED_COUNT, "Counts", by_hand::windowed_count),
         ("two-column group-by", run::GROUPED_SUM, "Sums", by_hand::grouped_sum),
     ];
+    for lines in json::kinds() {
+        for figure in decoding(&lines)? {
+            line(&mut out, &figure)?;
+        }
+    }
     for (name, text, step, by_hand) in aggregates {
         for figure in aggregate(name, text, step, by_hand)? {
             line(&mut out, &figure)?;
@@ -64,6 +68,27 @@ fn line(out: &mut impl Write, figure: &Figure) -> std::io::Result<()> {
 
 fn rate(time: Duration) -> f64 {
     ROWS as f64 / time.as_secs_f64() / 1e6
+}
+
+/// All columns and two of them, beside `simd-json` that parses to its tape.
+fn decoding(lines: &json::Lines) -> Result<[Figure; 2], BenchError> {
+    let all: Vec<usize> = (0..lines.schema.fields().len()).collect();
+    let mut buffers = simd_json::Buffers::new(1024);
+    let mut beside = |projection: &[usize]| -> Result<f64, BenchError> {
+        let mut copies: Vec<Vec<u8>> = vec![lines.text.clone().into_bytes(); ROUNDS + 1];
+        let parse = || json::parse_to_tape(&mut copies.pop().unwrap_or_default(), &mut buffers);
+        let decode = || match json::decode(lines, projection)? {
+            json::ROWS => Ok(()),
+            rows => Err(BenchError(format!("{rows} rows, not {}", json::ROWS))),
+        };
+        Ok(in_turn(ROUNDS, parse, decode)?.speed_of_second())
+    };
+    let (whole, two) = (beside(&all)?, beside(&lines.two)?);
+    let what = |columns: &str| format!("JSON lines to columns, {columns} of a {}, to simd-json's parsing alone", lines.name);
+    Ok([
+        Figure { what: what(&format!("all {} columns", all.len())), found: format!("{whole:.2}"), goal: "0.5", reached: whole >= 0.5 },
+        Figure { what: what("2 columns"), found: format!("{two:.2}"), goal: "more than all", reached: two > whole },
+    ])
 }
 
 fn aggregate(name: &str, text: &str, step: &str, by_hand: ByHand) -> Result<[Figure; 2], Box<dyn std::error::Error>> {

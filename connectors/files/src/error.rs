@@ -137,7 +137,7 @@ pub(crate) fn fenced(path: &Path, theirs: u64, ours: u64) -> ConnectorError {
 
 /// An output that was there before the first checkpoint.
 pub(crate) fn not_of_a_checkpoint(path: &Path) -> ConnectorError {
-    ConnectorError::user("FIL030", format!("{} is there already, and no run with checkpoints has written it", shown(path)))
+    ConnectorError::user("FIL033", format!("{} is there already, and no run with checkpoints has written it", shown(path)))
         .hint("Move it away, or choose another `path`: a run with `--state` appends, and must know where its own output begins.")
 }
 

@@ -9,11 +9,19 @@ use runink_operators::OperatorError;
 use runink_planner::{Op, Plan};
 use std::{
     collections::BTreeMap,
+    num::NonZeroU64,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+
+/// How many epochs an interval has: what is handed over is gathered over so many, and a checkpoint is at most so many behind. It is part of what checkpoints mean
+/// (boundaries count intervals), so it is the same for all scenarios and never changes.
+pub const EPOCHS_PER_INTERVAL: NonZeroU64 = NonZeroU64::MIN.saturating_add(7);
+
+/// How much may wait for a slow or full disk before sources are read no further, in bytes.
+const MAX_WAITING_BYTES: u64 = 512 << 20;
 
 /// How a scenario's checkpoints are made, and the one it starts from.
 #[derive(Clone)]
@@ -37,7 +45,7 @@ pub(crate) const WATERMARKS: &str = "watermarks";
 
 /// The lasting name of each node that has something to keep, by its place in the plan: what a restarted scenario is matched by. A step that needs several nodes with state
 /// numbers them.
-pub(crate) fn lasting_names(plan: &Plan) -> Vec<Option<Arc<str>>> {
+pub fn lasting_names(plan: &Plan) -> Vec<Option<Arc<str>>> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut name = |node: &runink_planner::Node| {
         let base = match node.op {
@@ -82,6 +90,11 @@ impl Gate {
             Boundary::END => cadence.first_after(cadence.after(last)),
             boundary => cadence.first_after(boundary),
         })
+    }
+
+    /// Whether so much waits for the store that nothing more should be read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.checkpointing.captures.bytes_waiting() > MAX_WAITING_BYTES
     }
 
     /// One worker has registered all its parts.

@@ -73,17 +73,18 @@ impl Commits {
         Ok(Commits { sinks })
     }
 
-    /// Fences off older incarnations and brings the outside to the checkpoint that the scenario starts from.
+    /// Fences off older incarnations and brings the outside to the checkpoint that the scenario starts from, given with the right to commit what it holds.
     ///
     /// # Errors
     /// Where the outside cannot be reached, or where output would be lost or doubled.
-    pub fn recover(&mut self, start: Option<&dyn Restored>) -> Result<(), EngineError> {
-        let held = start.map_or(Ok(Vec::new()), |s| s.outboxes()).map_err(|e| crate::checkpoints::not_restored("outboxes", e))?;
-        let start = start.map(|s| Number(s.number().0));
+    pub fn recover(&mut self, start: Option<(&dyn Restored, &CommitPermit)>) -> Result<(), EngineError> {
+        let held = start.map_or(Ok(Vec::new()), |(s, _)| s.outboxes()).map_err(|e| crate::checkpoints::not_restored("outboxes", e))?;
+        let covered = |o: &&SinkOutboxes| start.is_some_and(|(_, permit)| permit.covers(o.number));
+        let start = start.map(|(s, _)| Number(s.number().0));
         for (lasting, (name, committer)) in &mut self.sinks {
             let failed = |error| EngineError::Connector { name: name.clone(), error };
             let witness = patiently(|| committer.recover()).map_err(failed)?;
-            let ours: Vec<&SinkOutboxes> = held.iter().filter(|o| o.node == *lasting).collect();
+            let ours: Vec<&SinkOutboxes> = held.iter().filter(|o| o.node == *lasting).filter(covered).collect();
             let numbers: Vec<Number> = ours.iter().map(|o| Number(o.number.0)).collect();
             match after_restart(witness, start, &numbers) {
                 AfterRestart::Nothing => {}
@@ -153,30 +154,27 @@ struct State {
     failed: Option<EngineError>,
     /// Whom to stop when a commit fails.
     scenario: Option<crate::scenario::Failing>,
-    /// Whom to tell what is outside.
-    captures: Option<Arc<dyn Captures>>,
 }
 
 impl Committing {
-    /// Starts the thread.
+    /// Hears from now on; commits as soon as [`Self::start`] has said with whom.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Committing { state: Mutex::new(State::default()), changed: Condvar::new() })
+    }
+
+    /// Starts the thread, and says who is to be told that output is outside: the store that published it.
     ///
     /// # Errors
     /// Where the machine has no thread left.
-    pub fn start(mut commits: Commits) -> Result<(Arc<Self>, JoinHandle<()>), EngineError> {
-        let committing = Arc::new(Committing { state: Mutex::new(State::default()), changed: Condvar::new() });
-        let shared = committing.clone();
-        let thread = thread::Builder::new().name("commits".into()).spawn(move || shared.run(&mut commits));
-        Ok((committing, thread.map_err(|e| EngineError::Start(e.to_string()))?))
+    pub fn start(self: &Arc<Self>, mut commits: Commits, captures: Arc<dyn Captures>) -> Result<JoinHandle<()>, EngineError> {
+        let shared = self.clone();
+        let thread = thread::Builder::new().name("commits".into()).spawn(move || shared.run(&mut commits, captures.as_ref()));
+        thread.map_err(|e| EngineError::Start(e.to_string()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // It is whole after every statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says who is to be told that output is outside: the store that published it.
-    pub fn tells(&self, captures: Arc<dyn Captures>) {
-        self.state().captures = Some(captures);
     }
 
     /// Says which scenario stops when a commit fails. One that has failed already stops it now.
@@ -189,7 +187,7 @@ impl Committing {
         state.scenario = Some(failing);
     }
 
-    fn run(&self, commits: &mut Commits) {
+    fn run(&self, commits: &mut Commits, captures: &dyn Captures) {
         loop {
             let mut state = self.state();
             while state.waiting.is_empty() && !state.closed {
@@ -200,17 +198,12 @@ impl Committing {
             }
             let taken = std::mem::take(&mut state.waiting);
             state.busy = true;
-            let captures = state.captures.clone();
             drop(state);
             self.changed.notify_all();
             for published in taken {
                 for outboxes in &published.outboxes {
                     match commits.commit(outboxes, &published.permit) {
-                        Ok(()) => {
-                            if let Some(captures) = &captures {
-                                captures.committed(&outboxes.node, outboxes.number);
-                            }
-                        }
+                        Ok(()) => captures.committed(&outboxes.node, outboxes.number),
                         Err(error) => {
                             // Later output must not go out before this: the thread ends with it.
                             self.fail(error);

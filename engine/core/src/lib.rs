@@ -27,7 +27,7 @@ mod stateful;
 pub mod testing;
 mod watermark;
 
-pub use checkpoints::Checkpointing;
+pub use checkpoints::{Checkpointing, EPOCHS_PER_INTERVAL, lasting_names};
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
 pub use commits::{AfterRestart, Commits, Committing, after_restart};
 pub use error::EngineError;

@@ -252,8 +252,10 @@ impl SourceLogic {
             self.begin(now.0)?;
             self.report_clock()?;
         }
+        // The clock's epochs go on all the same, so that what waits can become a checkpoint.
+        let store_is_full = self.shared.gate.as_ref().is_some_and(|gate| gate.is_full());
         for _ in 0..CHUNKS_PER_ACTIVATION {
-            if self.is_ahead() {
+            if store_is_full || self.is_ahead() {
                 self.activator.activate_after(CATCH_UP_RETRY);
                 return Ok(());
             }

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// Streaming dataflows from readable text.
 #[derive(Debug, Parser)]
@@ -153,9 +153,43 @@ pub(crate) struct Run {
     /// On Ctrl-C, close open windows as if the input had ended; by default they are let go.
     #[arg(long)]
     pub(crate) drain: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
     /// Progress and the closing summary on standard error: as text where that is a terminal, or as JSON lines.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+/// How a scenario's state is kept from one run to the next.
+#[derive(Debug, Args)]
+pub(crate) struct Keep {
+    /// Makes checkpoints in this folder, and goes on from the newest one that is there: on any number of workers, each row of the output once.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Where snapshots go: a folder or an address (`s3://…`, `gs://…`, `az://…`); by default into the state folder.
+    #[arg(long, value_name = "URL", requires = "state")]
+    pub(crate) snapshots: Option<String>,
+    /// The pause between two checkpoints, at least.
+    #[arg(long, value_name = "DURATION", requires = "state", value_parser = pause)]
+    pub(crate) checkpoint_every: Option<Duration>,
+    /// Goes on from this checkpoint (a number) or savepoint (a name), not from the newest.
+    #[arg(long, value_name = "CHECKPOINT", requires = "state")]
+    pub(crate) from: Option<String>,
+    /// How many checkpoints are kept.
+    #[arg(long, value_name = "N", requires = "state", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) keep: Option<u16>,
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a duration such as `250ms` or `10s`".to_owned();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(wrong()),
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

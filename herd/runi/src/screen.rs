@@ -65,6 +65,11 @@ impl Screen {
         self.say("\x1b[1;33m", "warning", message, Some(hint));
     }
 
+    /// What is good to know.
+    pub(crate) fn note(&self, message: &str) {
+        self.say("\x1b[1;36m", "note", message, None);
+    }
+
     fn say(&self, color: &str, severity: &str, message: &str, hint: Option<&str>) {
         let (color, dim, off) = if self.err_color() { (color, "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
         self.err(&format!("{color}{severity}{off}: {message}\n"));

@@ -130,7 +130,10 @@ impl Committer for FileCommitter {
         let length = std::fs::metadata(&self.path).map_or(0, |m| m.len());
         match wanted {
             None if length > 0 => Err(error::not_of_a_checkpoint(&self.path)),
-            None => Ok(Witness::Nothing),
+            None => {
+                self.ledger.begin()?;
+                Ok(Witness::Nothing)
+            }
             Some(bytes) if length < bytes => Err(error::shortened(&self.path, bytes, length)),
             Some(bytes) => {
                 if length > bytes {

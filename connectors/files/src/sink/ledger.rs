@@ -19,7 +19,8 @@ pub(crate) struct Entry {
     version: u32,
     scenario: String,
     generation: u64,
-    checkpoint: u64,
+    /// None before the first.
+    checkpoint: Option<u64>,
     /// How long the output is with it, where it is one file.
     pub(crate) bytes: u64,
 }
@@ -80,7 +81,8 @@ impl Ledger {
 
     /// The same as a connector says it.
     pub(crate) fn witness(&self) -> Witness {
-        self.entry.as_ref().map_or(Witness::Nothing, |entry| Witness::Committed(CheckpointNumber(entry.checkpoint)))
+        let checkpoint = self.entry.as_ref().and_then(|entry| entry.checkpoint);
+        checkpoint.map_or(Witness::Nothing, |number| Witness::Committed(CheckpointNumber(number)))
     }
 
     /// Whether a checkpoint's output is there. Looks again: a newer incarnation may have taken over meanwhile.
@@ -88,7 +90,15 @@ impl Ledger {
     /// # Errors
     /// As [`Self::read`].
     pub(crate) fn has(&mut self, checkpoint: CheckpointNumber) -> Result<bool, ConnectorError> {
-        Ok(self.read()?.is_some_and(|entry| entry.checkpoint >= checkpoint.0))
+        Ok(self.read()?.is_some_and(|entry| entry.checkpoint >= Some(checkpoint.0)))
+    }
+
+    /// The output is ours from now on, and empty: what a crash leaves in it before the first checkpoint can then be told from what somebody else wrote.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub(crate) fn begin(&mut self) -> Result<(), ConnectorError> {
+        self.put(None, 0)
     }
 
     /// A checkpoint's output is there, and on the disk.
@@ -96,8 +106,12 @@ impl Ledger {
     /// # Errors
     /// Where it cannot be written; what was there before stays.
     pub(crate) fn write(&mut self, checkpoint: CheckpointNumber, bytes: u64) -> Result<(), ConnectorError> {
+        self.put(Some(checkpoint.0), bytes)
+    }
+
+    fn put(&mut self, checkpoint: Option<u64>, bytes: u64) -> Result<(), ConnectorError> {
         let CommitIdentity { scenario, generation } = self.identity.clone();
-        let entry = Entry { version: VERSION, scenario, generation, checkpoint: checkpoint.0, bytes };
+        let entry = Entry { version: VERSION, scenario, generation, checkpoint, bytes };
         let failed = |cause| error::cannot_write(&self.path, cause);
         let text = serde_json::to_vec(&entry).map_err(|cause| error::bad_ledger(&self.path, &cause.to_string()))?;
         let hidden = self.path.with_extension("json.tmp");

@@ -335,7 +335,7 @@ fn behind(decoded: Decoded, position: u64) -> Result<Decoded, ConnectorError> {
         Positions::Each(each) => each.values().iter().map(|p| Some(*p > position)).collect(),
     };
     let bug = |cause: ArrowError| {
-        ConnectorError::bug("FIL091", format!("rows that were read before cannot be left out: {cause}")).caused_by(cause)
+        ConnectorError::bug("FIL093", format!("rows that were read before cannot be left out: {cause}")).caused_by(cause)
     };
     let positions = match positions {
         Positions::From(start) => Positions::From(start.max(position.saturating_add(1))),

@@ -4,6 +4,7 @@ mod check;
 mod checkpoint;
 mod contract;
 mod data;
+mod durable;
 mod explain;
 mod fmt;
 mod init;

@@ -1,6 +1,6 @@
 //! `runi run`: one worker group, one `create` for each scenario, and a look at them until they end.
 
-use super::planned;
+use super::{durable::Durable, planned};
 use crate::{
     Exit,
     cli::{Output, Run},
@@ -33,7 +33,14 @@ fn start(arguments: &Run, screen: &Screen) -> Result<Exit, Exit> {
     let mut specs = Vec::new();
     for scenario in &picked.scenarios {
         let plan = planned::plan(&picked, scenario, &registry, &variables, screen)?;
-        specs.push((scenario.title.value.clone(), ScenarioSpec::open(plan, &registry, &base_dir, Durability::None).map_err(|e| fail(&e))?));
+        let title = scenario.title.value.clone();
+        let durability = if arguments.keep.state.is_some() { Durability::Checkpoints } else { Durability::None };
+        let mut spec = ScenarioSpec::open(plan, &registry, &base_dir, durability).map_err(|e| fail(&e))?;
+        let durable = match &arguments.keep.state {
+            Some(folder) => Some(Durable::open(&arguments.keep, folder, &title, &mut spec, screen)?),
+            None => None,
+        };
+        specs.push((title, spec, durable));
     }
     if let Err(error) = interrupt::listen() {
         screen.error(&format!("RUN009: Ctrl-C cannot be listened for: {error}"), None);
@@ -42,13 +49,17 @@ fn start(arguments: &Run, screen: &Screen) -> Result<Exit, Exit> {
     let workers = arguments.workers.map_or_else(|| thread::available_parallelism().map_or(1, Into::into), usize::from);
     let started = Instant::now();
     // A table on the terminal and a line of progress would write over each other.
-    let shows_rows = specs.iter().any(|(_, spec)| spec.writes_to("stdout"));
+    let shows_rows = specs.iter().any(|(_, spec, _)| spec.writes_to("stdout"));
     let group = WorkerGroup::start(GroupConfig { workers }).map_err(|e| fail(&e))?;
     let mut running = Vec::new();
-    for (title, spec) in specs {
+    for (title, spec, durable) in specs {
         let only_shown = spec.plan.nodes.iter().all(|n| !matches!(&n.op, Op::Sink(sink) if sink.connector != "stdout"));
         let keeps_rejects = spec.plan.nodes.iter().any(|n| matches!(n.op, Op::Rejected));
-        running.push(Running { title, only_shown, keeps_rejects, handle: group.create(spec).map_err(|e| fail(&e))? });
+        let handle = group.create(spec).map_err(|e| fail(&e))?;
+        if let Some(durable) = &durable {
+            durable.runs(&handle);
+        }
+        running.push(Running { title, only_shown, keeps_rejects, handle, durable });
     }
     let mut progress = Progress::new(arguments.output, screen, shows_rows);
     let mut exit = Exit::Done;
@@ -59,6 +70,9 @@ fn start(arguments: &Run, screen: &Screen) -> Result<Exit, Exit> {
             stopping = true;
             let drain = if arguments.drain { Drain::Yes } else { Drain::No };
             running.iter().for_each(|r| r.handle.stop(drain));
+        }
+        for durable in running.iter_mut().filter_map(|r| r.durable.as_mut()) {
+            progress.aside(|| durable.look(screen));
         }
         progress.show(running.iter().map(|r| (r.title.as_str(), r.handle.metrics())));
         // Each is told of when it ends: others may go on for ever.
@@ -90,6 +104,8 @@ struct Running {
     /// A sink has its rejected rows.
     keeps_rejects: bool,
     handle: ScenarioHandle,
+    /// Where it makes checkpoints.
+    durable: Option<Durable>,
 }
 
 impl Running {
@@ -98,6 +114,11 @@ impl Running {
         let rejects = self.handle.rejects_shown();
         match self.handle.wait() {
             Ok(outcome) => {
+                if let Some(durable) = self.durable
+                    && let Err(exit) = durable.finish(screen)
+                {
+                    return exit;
+                }
                 match output {
                     Output::Json => screen.err(&summary::json(&self.title, &outcome, &rejects, elapsed)),
                     Output::Text if screen.err_is_terminal() => {

@@ -1,14 +1,13 @@
-//! Decoding JSON lines into Arrow columns, beside `simd-json` that only parses the same bytes.
-//!
-//! Each group is one kind of row. `simd_json/tape` parses to its tape and `simd_json/borrowed` to a value; neither makes columns. `all` decodes every
-//! column, `two` only two of them, `numbers` those that are no text.
+//! JSON lines of two kinds, decoded into Arrow columns; beside `simd-json`, which only parses the same bytes.
 
+use crate::run::{BenchError, broken};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use runink_formats::{ReadSpec, TextFormat, decoder};
 use std::{fmt::Write, hint::black_box, sync::Arc};
 
-const ROWS: usize = 50_000;
+/// How many lines each text has.
+pub const ROWS: usize = 50_000;
+/// How much a decoder is handed at once.
 const BLOCK_BYTES: usize = 512 << 10;
 
 /// A cheap, reproducible source of numbers.
@@ -19,6 +18,30 @@ impl Numbers {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
+}
+
+/// A kind of row.
+pub struct Lines {
+    /// What it is called.
+    pub name: &'static str,
+    /// All of its columns.
+    pub schema: SchemaRef,
+    /// The lines.
+    pub text: String,
+    /// Two columns, where only two are read.
+    pub two: [usize; 2],
+    /// The columns that are no text.
+    pub numbers: [usize; 4],
+}
+
+/// Bids and flights.
+pub fn kinds() -> [Lines; 2] {
+    let (bid, bids) = bids();
+    let (flight, flights) = flights();
+    [
+        Lines { name: "bid", schema: bid, text: bids, two: [0, 2], numbers: [0, 1, 2, 5] },
+        Lines { name: "flight", schema: flight, text: flights, two: [1, 3], numbers: [0, 1, 2, 5] },
+    ]
 }
 
 fn bids() -> (SchemaRef, String) {
@@ -78,68 +101,33 @@ fn flights() -> (SchemaRef, String) {
     (Arc::new(schema), text)
 }
 
-/// Decodes all of a text, block by block; how many rows it had.
-fn decode(spec: &ReadSpec, text: &[u8]) -> usize {
-    let mut decoder = decoder(&TextFormat::Json, spec, 1).expect("the types are supported");
+/// Decodes the columns of a projection; how many rows there were.
+///
+/// # Errors
+/// What the decoder says.
+pub fn decode(lines: &Lines, projection: &[usize]) -> Result<usize, BenchError> {
+    let spec = ReadSpec { projection: projection.to_vec(), ..ReadSpec::all(lines.schema.clone(), 8192) };
+    let mut decoder = decoder(&TextFormat::Json, &spec, 1).map_err(broken)?;
     let mut rows = 0;
-    for mut block in text.chunks(BLOCK_BYTES) {
+    for mut block in lines.text.as_bytes().chunks(BLOCK_BYTES) {
         while !block.is_empty() {
-            block = &block[decoder.push(block).expect("the text is UTF-8")..];
+            block = &block[decoder.push(block).map_err(broken)?..];
             if decoder.is_full() {
-                rows += decoder.take().expect("columns make a batch").map_or(0, |d| black_box(d).batch.num_rows());
+                rows += decoder.take().map_err(broken)?.map_or(0, |d| black_box(d).batch.num_rows());
             }
         }
     }
-    decoder.finish().expect("the text is UTF-8");
-    rows + decoder.take().expect("columns make a batch").map_or(0, |d| black_box(d).batch.num_rows())
+    decoder.finish().map_err(broken)?;
+    Ok(rows + decoder.take().map_err(broken)?.map_or(0, |d| black_box(d).batch.num_rows()))
 }
 
-fn compare(c: &mut Criterion, name: &str, (schema, text): (SchemaRef, String), two: [usize; 2], numbers: &[usize]) {
-    let mut group = c.benchmark_group(name);
-    group.throughput(Throughput::Bytes(text.len() as u64));
-    let bytes = text.as_bytes();
-    let mut buffers = simd_json::Buffers::new(1024);
-    group.bench_function("simd_json/tape", |b| {
-        b.iter_batched_ref(
-            || bytes.to_vec(),
-            |copy| {
-                for line in copy.split_mut(|b| *b == b'\n').filter(|l| !l.is_empty()) {
-                    black_box(simd_json::to_tape_with_buffers(line, &mut buffers).expect("the text is JSON"));
-                }
-            },
-            BatchSize::LargeInput,
-        );
-    });
-    group.bench_function("simd_json/borrowed", |b| {
-        b.iter_batched_ref(
-            || bytes.to_vec(),
-            |copy| {
-                for line in copy.split_mut(|b| *b == b'\n').filter(|l| !l.is_empty()) {
-                    black_box(simd_json::to_borrowed_value_with_buffers(line, &mut buffers).expect("the text is JSON"));
-                }
-            },
-            BatchSize::LargeInput,
-        );
-    });
-    let all = ReadSpec::all(schema, 8192);
-    let mut bench = |name: &str, projection: &[usize]| {
-        let spec = ReadSpec { projection: projection.to_vec(), ..all.clone() };
-        group.bench_function(name, |b| b.iter(|| assert_eq!(decode(&spec, bytes), ROWS)));
-    };
-    bench("runink/all", &all.projection);
-    bench("runink/numbers", numbers);
-    bench("runink/two", &two);
-    group.finish();
+/// Parses all lines to `simd-json`'s tape, which makes no columns; it needs a copy, because it writes into what it parses.
+///
+/// # Errors
+/// What it says.
+pub fn parse_to_tape(copy: &mut [u8], buffers: &mut simd_json::Buffers) -> Result<(), BenchError> {
+    for line in copy.split_mut(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        black_box(simd_json::to_tape_with_buffers(line, buffers).map_err(broken)?);
+    }
+    Ok(())
 }
-
-fn json(c: &mut Criterion) {
-    compare(c, "json_bids", bids(), [0, 2], &[0, 1, 2, 5]);
-    compare(c, "json_flights", flights(), [1, 3], &[0, 1, 2, 5]);
-}
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20);
-    targets = json
-}
-criterion_main!(benches);

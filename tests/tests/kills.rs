@@ -1,0 +1,133 @@
+//! `kill -9` at any moment, again and again, and other numbers of workers each time: what was written in the end is what one undisturbed run writes.
+//!
+//! The moments are taken from the output: as soon as another piece of it has appeared, the process is killed. So it dies between publishing and committing, in the
+//! middle of either, and anywhere else, as the machine has it.
+
+use crate::support::{ran, runi};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How often a scenario is killed at most; it must come to its end all the same.
+const KILLS: usize = 6;
+/// How long one life may take.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// How often the output is looked at.
+const LOOK: Duration = Duration::from_millis(1);
+
+const SCENARIOS: &[(&str, &str)] = &[
+    ("no state", "    @step(name=Cheap, from=bids)\n      @when price < 10000\n      @do select auction, price, date_time"),
+    (
+        "windows",
+        "    @step(name=Counts, from=bids)\n      @do aggregate n = count(*), most = sum(price) by auction in hopping(2s, every 1s)",
+    ),
+    ("sessions", "    @step(name=Visits, from=bids)\n      @do aggregate n = count(*) by bidder in session(10ms)"),
+    (
+        "joins",
+        "    @step(name=Matched, from=bids)\n      @do inner join auctions on auctions.id = bids.auction within 100ms\n      @do select bids.auction, bids.price, auctions.seller",
+    ),
+];
+
+fn text(steps: &str, path: &str) -> String {
+    format!(
+        "Feature: Kills
+  Scenario: Killed
+    @source(name=bids, type=nexmark, kind=bid, events=1500000)
+    @source(name=auctions, type=nexmark, kind=auction, events=1500000)
+{steps}
+    @sink(name=Out, type=file, path=\"{path}\", format=json)
+"
+    )
+}
+
+/// The bytes that are to be seen below a path.
+fn visible(path: &Path) -> u64 {
+    let Ok(metadata) = fs::metadata(path) else { return 0 };
+    if !metadata.is_dir() {
+        return metadata.len();
+    }
+    let entries = fs::read_dir(path).unwrap().flatten();
+    entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.')).filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()
+}
+
+fn sorted(path: &Path) -> Vec<String> {
+    let files: Vec<_> = if path.is_dir() {
+        fs::read_dir(path)
+            .unwrap()
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| !p.file_name().unwrap().to_string_lossy().starts_with('.'))
+            .collect()
+    } else {
+        vec![path.to_owned()]
+    };
+    let mut lines: Vec<String> =
+        files.iter().flat_map(|f| fs::read_to_string(f).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    lines.sort();
+    lines
+}
+
+/// Waits until more of the output is to be seen; gives the end of the process, if that comes first.
+fn until_more(child: &mut Child, path: &Path, before: u64) -> Option<bool> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status.success());
+        }
+        if visible(path) > before {
+            return None;
+        }
+        assert!(started.elapsed() < DEADLINE, "neither output nor an end");
+        thread::sleep(LOOK);
+    }
+}
+
+fn survives(name: &str, steps: &str, path: &str) {
+    let (plain, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in [&plain, &dir] {
+        fs::write(folder.path().join("s.dsl"), text(steps, path)).unwrap();
+    }
+    let ended = ran(&mut runi(plain.path(), &["run", "s.dsl"]));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let wanted = sorted(&plain.path().join(path));
+    let out = dir.path().join(path);
+    let mut killed = 0;
+    for life in 0.. {
+        let workers = ["2", "1", "3"][life % 3];
+        let arguments = ["run", "s.dsl", "--state", "state", "--checkpoint-every", "20ms", "--workers", workers];
+        let mut child = runi(dir.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let before = visible(&out);
+        let ended = if killed < KILLS { until_more(&mut child, &out, before) } else { Some(child.wait().unwrap().success()) };
+        match ended {
+            Some(true) => break,
+            Some(false) => panic!("{name}: life {life} failed: {}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr)),
+            None => {
+                // SIGKILL: nothing of the process runs after it.
+                child.kill().unwrap();
+                child.wait().unwrap();
+                killed += 1;
+            }
+        }
+    }
+    assert!(killed > 0, "{name}: never killed");
+    let found = sorted(&out);
+    assert!(found == wanted, "{name}: {} rows where {} were due, after {killed} kills", found.len(), wanted.len());
+}
+
+#[test]
+fn a_file_has_each_row_once() {
+    for (name, steps) in SCENARIOS {
+        survives(name, steps, "out.jsonl");
+    }
+}
+
+#[test]
+fn a_folder_of_parts_has_each_row_once() {
+    for (name, steps) in &SCENARIOS[1..2] {
+        survives(name, steps, "out/");
+    }
+}
