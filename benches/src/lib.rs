@@ -7,6 +7,7 @@ pub mod by_hand;
 pub mod child;
 pub mod data;
 pub mod flights;
+pub mod growth;
 pub mod json;
 pub mod measure;
 pub mod memory;

@@ -137,7 +137,7 @@ impl Drop for Keeper {
 
 #[test]
 fn the_pages_about_the_command() {
-    for page in ["testing.md", "contracts.md", "explain.md", "connectors.md", "restarts.md"] {
+    for page in ["testing.md", "contracts.md", "explain.md", "connectors.md", "nexmark.md", "restarts.md"] {
         let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
         if blocks(&text).iter().any(|b| b.info == "sh") {
             run_page(page);

@@ -6,6 +6,7 @@
 pub mod by_hand;
 pub mod engine;
 pub mod events;
+pub mod json;
 pub mod measure;
 pub mod process;
 pub mod report;

@@ -13,7 +13,7 @@ Feature: Nexmark 21: channel ids
                 when 'google' then '1'
                 when 'facebook' then '2'
                 when 'baidu' then '3'
-                else regexp_match(url, '(&|^)channel_id=([^&]*)')[2]
+                else nullif(split_part(split_part(url, '&channel_id=', 2), '&', 1), '')
               end
       @do   keep channel_id is not null
       @do   select auction, bidder, price, channel, channel_id
