@@ -5,15 +5,15 @@ Feature: Nexmark 5: hot items
     @source(name=bids, type=nexmark, kind=bid, events=${env.EVENTS:100000}, event_rate=${env.EVENT_RATE:10000})
 
   Scenario: The hottest auctions, every two seconds
-    Bids are counted for each auction in windows of ten seconds that start every two seconds. The result of such a window lies at its very
-    end, and so in exactly one window of two seconds: there the counts compete. Auctions with equal counts share the first place.
+    Bids are counted for each auction in windows of ten seconds that start every two seconds. The counts of one window compete; auctions with
+    equal counts share the first place.
 
     @step(name=Counts)
       @do   aggregate num = count(*)
               by auction
               in hopping(10s, every 2s)
     @step(name=Hot)
-      @do   top 1 by num desc with ties in tumbling(2s)
+      @do   top 1 by num desc with ties per window_end
       @do   select auction, num, window_start, window_end
     @sink(type=file, path="out/q5.jsonl")
 
