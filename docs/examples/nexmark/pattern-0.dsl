@@ -11,7 +11,7 @@ Feature: Nexmark pattern 0: falling prices
     @step(name=Falls)
       @do   match start then down+ then up
               where down is down.price < coalesce(last(down.price, 1), start.price),
-                    up is up.price > last(down.price, 1)
+                up is up.price > last(down.price, 1)
               per auction, bidder
               after match skip to last up
               give start_time = start.date_time, bottom_time = down.date_time, end_time = up.date_time

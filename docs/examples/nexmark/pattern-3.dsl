@@ -10,7 +10,7 @@ Feature: Nexmark pattern 3: sudden drops
     @step(name=Drops)
       @do   match start then steady* then low
               where steady is steady.price > start.price - 50,
-                    low is low.price < start.price - 50
+                low is low.price < start.price - 50
               per auction, bidder
               within 5s
               give drop_time = low.date_time, drop_diff = start.price - low.price

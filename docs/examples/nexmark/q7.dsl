@@ -8,8 +8,9 @@ Feature: Nexmark 7: highest bid
     Bids of the same price share the first place: all of them come out.
 
     @step(name=Winners)
-      @do   top 1 by price desc with ties in tumbling(10s)
       @do   select auction, bidder, price, date_time, extra
+      @do   top 1 by price desc with ties in tumbling(10s)
+      @do   drop window_start, window_end
     @sink(type=file, path="out/q7.jsonl")
 
     Examples: two bids of the same price
