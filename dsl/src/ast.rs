@@ -65,6 +65,23 @@ pub type Duration = Spanned<DurationUs>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct DurationUs(pub i64);
 
+impl DurationUs {
+    /// How many durations of one reusable step can be parameters.
+    pub const MAX_REFERENCES: usize = 1_000;
+
+    /// Stands for a parameter in the lines of a reusable step, and nowhere else: lengths of time that no text can say. `negated` is its opposite.
+    pub fn of_reference(at: usize, negated: bool) -> Self {
+        let at = at.min(Self::MAX_REFERENCES - 1) + if negated { Self::MAX_REFERENCES } else { 0 };
+        DurationUs(i64::MIN + at as i64)
+    }
+
+    /// Which of [`StepTemplate::durations`] it stands for, if it stands for one, and whether for its opposite.
+    pub fn reference(self) -> Option<(usize, bool)> {
+        let at = usize::try_from(self.0.wrapping_sub(i64::MIN)).ok().filter(|at| *at < 2 * Self::MAX_REFERENCES)?;
+        Some((at % Self::MAX_REFERENCES, at >= Self::MAX_REFERENCES))
+    }
+}
+
 /// One file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Document {
@@ -260,8 +277,21 @@ pub struct StepTemplate {
     pub prose: String,
     /// Its lines; `${param}` stands for an argument.
     pub body: StepBody,
+    /// The parameters that stand for durations in its lines: [`DurationUs::reference`] gives a place in this list.
+    pub durations: Vec<DurationParam>,
     /// Where it stands.
     pub span: Span,
+}
+
+/// `${horizon}` where a duration stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DurationParam {
+    /// The parameter.
+    pub param: Name,
+    /// What the duration is, for messages.
+    pub what: String,
+    /// It must be longer than nothing.
+    pub positive: bool,
 }
 
 /// A parameter of a reusable step.

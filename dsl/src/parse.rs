@@ -106,6 +106,7 @@
 //! input        = name { "." name } ;
 //! variable     = "${" ( "env." word [ ":" default ] | "secret." word | word ) "}" ;
 //! duration     = digits unit { digits unit } ;   unit = "w" | "d" | "h" | "m" | "s" | "ms" | "us" ;   (* from large to small *)
+//!                                                     (* or a parameter of the reusable step that it stands in: "${" word "}" *)
 //! bytes        = digits ( "B" | "KiB" | "MiB" | "GiB" | "TiB" | "KB" | "MB" | "GB" | "TB" ) ;
 //! string       = '"' … '"' ;                                                       (* \" \\ \n \t *)
 //! quoted       = "'" … "'" ;                                                       (* '' for a quote *)

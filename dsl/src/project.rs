@@ -1,5 +1,6 @@
 //! The texts of a project, put together: reusable steps found, backgrounds shared, names checked, contracts by name and version.
 
+mod durations;
 mod examples;
 mod names;
 mod reuse;

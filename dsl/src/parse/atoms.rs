@@ -3,10 +3,11 @@
 use super::cursor::{Cursor, Parse};
 use crate::{
     Diagnostic,
-    ast::{DurationUs, Name, Span, Spanned},
+    ast::{DurationParam, DurationUs, Name, Span, Spanned},
     codes,
     syntax::SyntaxKind::*,
     units,
+    variables::Reference,
 };
 
 impl Cursor<'_, '_> {
@@ -57,15 +58,38 @@ impl Cursor<'_, '_> {
 
     /// A duration: `5s`.
     pub(crate) fn duration(&mut self, what: &str) -> Parse<Spanned<DurationUs>> {
+        self.length(what, false)
+    }
+
+    /// `${horizon}` in a reusable step.
+    fn duration_param(&mut self, what: &str, positive: bool) -> Parse<Spanned<DurationUs>> {
+        let span = self.here();
+        let inner = self.text(0).strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or_default();
+        let name = match Reference::read(inner) {
+            Some(Reference::Parameter(name)) => name.to_owned(),
+            _ => String::new(),
+        };
+        match &mut self.out.durations {
+            Some(known) if !name.is_empty() && known.len() < DurationUs::MAX_REFERENCES => {
+                let at = known.len();
+                known.push(DurationParam { param: Spanned::new(name, span), what: what.to_owned(), positive });
+                self.bump();
+                Ok(Spanned::new(DurationUs::of_reference(at, false), span))
+            }
+            _ => {
+                let d = self
+                    .error_here(codes::VARIABLE_PLACE, format!("{what} cannot be a `${{…}}` reference here"))
+                    .hint("write the duration itself, for example `5s`; in a reusable step it can be a parameter");
+                self.fail(d)
+            }
+        }
+    }
+
+    fn length(&mut self, what: &str, positive: bool) -> Parse<Spanned<DurationUs>> {
         let span = self.here();
         match self.kind(0) {
             Some(NUMBER) => {}
-            Some(VARIABLE) => {
-                let d = self
-                    .error_here(codes::VARIABLE_PLACE, format!("{what} cannot be a `${{…}}` reference"))
-                    .hint("write the duration itself, for example `5s`");
-                return self.fail(d);
-            }
+            Some(VARIABLE) => return self.duration_param(what, positive),
             _ => {
                 let d = self.expected(&format!("{what}, a duration like `5s`"));
                 let d = Diagnostic { code: codes::DURATION, ..d };
@@ -95,8 +119,8 @@ impl Cursor<'_, '_> {
 
     /// A duration that is longer than nothing.
     pub(crate) fn positive_duration(&mut self, what: &str) -> Parse<Spanned<DurationUs>> {
-        let found = self.duration(what)?;
-        if found.value.0 > 0 {
+        let found = self.length(what, true)?;
+        if found.value.0 > 0 || found.value.reference().is_some() {
             return Ok(found);
         }
         let d = self.out.error(codes::DURATION, found.span, format!("{what} must be longer than nothing"));

@@ -61,11 +61,12 @@ impl Cursor<'_, '_> {
         }
         let open = self.here();
         self.bump();
+        let written = self.text(0);
         let size = self.positive_duration(if shape == "session" { "the gap of the session" } else { "the size of the window" })?;
         let every = match shape {
             "hopping" | "cumulating" => {
                 self.eat(",");
-                let example = format!("write `{shape}({}, every …)`", crate::units::show_duration(size.value));
+                let example = format!("write `{shape}({written}, every …)`");
                 if !self.word(0, "every") {
                     let d =
                         self.error_here(codes::WINDOW, format!("expected `every` and a duration, found {}", self.found())).hint(example);

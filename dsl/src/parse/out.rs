@@ -1,6 +1,11 @@
 //! What parsing makes: the green tree and the diagnostics, written in one walk.
 
-use crate::{Diagnostic, FileId, ast::Span, codes, syntax::SyntaxKind};
+use crate::{
+    Diagnostic, FileId,
+    ast::{DurationParam, Span},
+    codes,
+    syntax::SyntaxKind,
+};
 use rowan::{GreenNode, GreenNodeBuilder};
 
 /// At most this many diagnostics are kept for one file; a last one says so.
@@ -11,6 +16,8 @@ pub(crate) struct Out<'t> {
     pub text: &'t str,
     pub file: FileId,
     pub diagnostics: Vec<Diagnostic>,
+    /// Parameters that stand for durations; nothing outside of reusable steps.
+    pub durations: Option<Vec<DurationParam>>,
     builder: GreenNodeBuilder<'static>,
     /// How far the tree has come: every byte goes in once and in order.
     written: usize,
@@ -18,7 +25,7 @@ pub(crate) struct Out<'t> {
 
 impl<'t> Out<'t> {
     pub(crate) fn new(file: FileId, text: &'t str) -> Self {
-        Out { text, file, diagnostics: Vec::new(), builder: GreenNodeBuilder::new(), written: 0 }
+        Out { text, file, diagnostics: Vec::new(), durations: None, builder: GreenNodeBuilder::new(), written: 0 }
     }
 
     /// Opens a node.

@@ -5,7 +5,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    ast::{Aggregate, Deduplicate, Expr, Join, JoinKind, JoinTime, NamedExpr, Neighbours, Spanned, Top},
+    ast::{Aggregate, Deduplicate, DurationUs, Expr, Join, JoinKind, JoinTime, NamedExpr, Neighbours, Spanned, Top},
     codes,
     suggest::did_you_mean,
     syntax::SyntaxKind::*,
@@ -176,10 +176,15 @@ impl Cursor<'_, '_> {
             let (from, to) = if c.eat_word("to") {
                 (first, c.signed_duration("where the interval ends")?)
             } else {
-                (first.wrapping_neg().min(first), first.max(first.wrapping_neg()))
+                match DurationUs(first).reference() {
+                    Some((_, false)) => (opposite(first), first),
+                    Some((_, true)) => (first, opposite(first)),
+                    None => (opposite(first).min(first), first.max(opposite(first))),
+                }
             };
             let span = c.since(start);
-            if from > to {
+            let known = [from, to].iter().all(|us| DurationUs(*us).reference().is_none());
+            if known && from > to {
                 let d = c
                     .out
                     .error(codes::DURATION, span, "the interval ends before it begins")
@@ -193,7 +198,7 @@ impl Cursor<'_, '_> {
     fn signed_duration(&mut self, what: &str) -> Parse<i64> {
         let negative = self.eat("-");
         let value = self.duration(what)?.value.0;
-        Ok(if negative { -value } else { value })
+        Ok(if negative { opposite(value) } else { value })
     }
 
     /// `top 3 by price desc per auction …` and `rank position by price desc per auction …`.
@@ -355,5 +360,13 @@ impl Cursor<'_, '_> {
             }
         }
         Ok(found)
+    }
+}
+
+/// A span of time into the other direction.
+fn opposite(us: i64) -> i64 {
+    match DurationUs(us).reference() {
+        Some((at, negated)) => DurationUs::of_reference(at, !negated).0,
+        None => us.saturating_neg(),
     }
 }

@@ -74,7 +74,9 @@ impl Blocks<'_> {
         let start = self.line().map_or(0, |l| l.first);
         self.out.start(STEP_TEMPLATE);
         let heading = self.code_heading(Heading::Step, |c| c.template_heading());
+        self.out.durations = Some(Vec::new());
         let body = self.body(Place::Template);
+        let durations = self.out.durations.take().unwrap_or_default();
         self.out.finish();
         let (name, params) = heading?;
         if !body.has_lines {
@@ -84,7 +86,7 @@ impl Blocks<'_> {
                 .hint("add `@when`, `@do` or `@then` lines");
             self.out.report(d);
         }
-        Some(StepTemplate { name, params, prose: body.prose, body: body.lines, span: Span::new(start, self.content_end) })
+        Some(StepTemplate { name, params, prose: body.prose, body: body.lines, durations, span: Span::new(start, self.content_end) })
     }
 
     /// `@step(…)` with its lines; nothing where the annotation cannot be read.

@@ -1,6 +1,6 @@
 //! Reusable steps: found by domain and name, their arguments checked.
 
-use super::{Project, ResolvedStep};
+use super::{Project, ResolvedStep, durations};
 use crate::{
     Diagnostic, FileId,
     ast::{
@@ -65,7 +65,7 @@ pub(super) fn resolve(project: &Project, file: FileId, step: &Step) -> Option<Re
         let value = given.or(param.default.as_ref())?;
         arguments.insert(param.name.value.clone(), value.value.clone());
     }
-    Some(ResolvedStep { step: step.clone(), body: template.body.clone(), body_file, arguments })
+    Some(ResolvedStep { step: step.clone(), body: durations::put_in(template, uses)?, body_file, arguments })
 }
 
 /// Checks the reusable steps that a scenario names.
@@ -76,7 +76,10 @@ pub(super) fn check(project: &Project, file: FileId, scenario: &Scenario, found:
             return;
         }
         match template(project, file, uses) {
-            Some((template_file, template)) => check_arguments(file, uses, step, template_file, template, found),
+            Some((template_file, template)) => {
+                check_arguments(file, uses, step, template_file, template, found);
+                durations::check(file, uses, step, template_file, template, found);
+            }
             None => found.push(missing(project, file, uses, step)),
         }
     }
@@ -159,7 +162,15 @@ pub(super) fn check_templates(file: FileId, document: &Document, found: &mut Vec
             let message = format!("two reusable steps are called `{}`", template.name.value);
             found.push(Diagnostic::error(codes::DUPLICATE_NAME, file, template.name.span, message).related(file, first, "the first one"));
         }
+        durations::check_defaults(file, template, found);
         let names: Vec<&str> = template.params.iter().map(|p| p.name.value.as_str()).collect();
+        for needed in template.durations.iter().filter(|d| !names.contains(&d.param.value.as_str())) {
+            let name = &needed.param.value;
+            let hint = did_you_mean(name, names.iter().copied())
+                .unwrap_or_else(|| format!("add it to the heading: `Step: {}({name})`", template.name.value));
+            let message = format!("the step `{}` has no parameter `{name}`", template.name.value);
+            found.push(Diagnostic::error(codes::VARIABLE_UNKNOWN, file, needed.param.span, message).hint(hint));
+        }
         for text in texts(&template.body) {
             for (range, inner) in references(&text.value) {
                 let Some(Reference::Parameter(name)) = inner.and_then(Reference::read) else { continue };

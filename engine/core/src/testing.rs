@@ -1,9 +1,13 @@
 //! Sources and taps in memory, for tests, examples and benches: what comes in is a script, what goes out is kept.
 
+mod memory;
+
+pub use memory::MemoryCheckpoints;
+
 use crate::{Epoch, Tap, WatermarkTap, source::epoch_of};
 use arrow::record_batch::RecordBatch;
 use runink_connector_api::{
-    Boundedness, Chunk, ConnectorError, EpochBy, Ordinal, Partition, Poll, Positions, Reject, Share, Source, SourceReader,
+    Boundedness, Chunk, ConnectorError, EpochBy, Ordinal, Partition, Poll, Positions, Reject, SavedPosition, Share, Source, SourceReader,
 };
 use runink_operators::Batch;
 use runink_planner::NodeId;
@@ -35,12 +39,20 @@ pub enum Event {
 pub struct ScriptedSource {
     events: Vec<(Ordinal, Event)>,
     place: Arc<str>,
+    halt: Option<Ordinal>,
 }
 
 impl ScriptedSource {
     /// Events with their places, which must not go back.
     pub fn new(place: &str, events: Vec<(Ordinal, Event)>) -> Self {
-        ScriptedSource { events, place: place.into() }
+        ScriptedSource { events, place: place.into(), halt: None }
+    }
+
+    /// Does not end after its events, but comes to this place and stays there: for a scenario that crashes.
+    #[must_use]
+    pub fn halting(mut self, at: Ordinal) -> Self {
+        self.halt = Some(at);
+        self
     }
 
     /// Batches, one epoch each.
@@ -93,15 +105,27 @@ impl Source for ScriptedSource {
                 })),
             }
         }
-        Ok(Box::new(ScriptedReader(polls)))
+        polls.extend(self.halt.map(|ordinal| Poll::Watermark { partition: Partition(0), at_us: i64::MIN, ordinal }));
+        Ok(Box::new(ScriptedReader { polls, halts: self.halt.is_some() }))
+    }
+    /// The script of a source that goes on begins where the one before halted.
+    fn resume(&self, share: Share, _from: &[SavedPosition]) -> Result<Box<dyn SourceReader>, ConnectorError> {
+        self.reader(share)
     }
 }
 
-struct ScriptedReader(VecDeque<Poll>);
+/// How soon a source that halts is asked again.
+const HALTED_RETRY: Duration = Duration::from_millis(5);
+
+struct ScriptedReader {
+    polls: VecDeque<Poll>,
+    halts: bool,
+}
 
 impl SourceReader for ScriptedReader {
     fn poll(&mut self) -> Result<Poll, ConnectorError> {
-        Ok(self.0.pop_front().unwrap_or(Poll::End))
+        let after = if self.halts { Poll::Pending { retry_in: HALTED_RETRY, caught_up: false } } else { Poll::End };
+        Ok(self.polls.pop_front().unwrap_or(after))
     }
 }
 

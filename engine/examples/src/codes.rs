@@ -26,7 +26,7 @@ codes! {
     FILE "EXA006" "A file of an example cannot be read." "Check its path (relative to the `.dsl` file) and its content.";
     FILE_FORMAT "EXA007" "A file of an example has a format that examples do not read." "Use `.jsonl` or `.csv`.";
     AFTER_END "EXA008" "Something happens after the input has ended." "Move the line before `When the input ends`.";
-    NOT_YET "EXA009" "A clause is of the language, but cannot be run yet." "Leave it out for now.";
+    CRASHES "EXA009" "The worker crashes more often than it can in one example." "Split the example.";
     WORKERS "EXA010" "An example asks for a number of workers that it cannot have." "Ask for 1 to 64, once, before the first `When`.";
     NOT_IDLE_YET "EXA011" "A source is said to be idle for less than its idle time." "Wait longer, or give the source a shorter `idle=`.";
     NO_SCHEMA "EXA012" "A source has no contract, and no example gives it rows to tell its columns from." "Give it a contract, or rows.";

@@ -6,11 +6,14 @@ use crate::{
     files::ReadFile,
     plan::{self, ExamplePlan, REJECTED},
     report::{ExampleReport, GoldenFile, Mismatch, MismatchKind, Outcome},
-    script::{Expectation, Script},
+    script::{Expectation, MAX_WORKERS, PlacesOf, Script, at},
 };
 use runink_connector_api::{ConnectorSpec, Source};
 use runink_dsl::{Diagnostic, Project, ResolvedScenario, ast::Examples, variables::Variables};
-use runink_engine::{EngineError, GroupConfig, ScenarioSpec, Tap, VirtualClock, WorkerGroup, testing::ScriptedSource};
+use runink_engine::{
+    EngineError, GroupConfig, ScenarioSpec, Tap, VirtualClock, WorkerGroup,
+    testing::{MemoryCheckpoints, ScriptedSource},
+};
 use runink_planner::{NodeId, Op};
 use std::{
     collections::BTreeMap,
@@ -144,30 +147,33 @@ impl Runner {
         }
     }
 
-    /// Runs a script.
+    /// Runs a script. After each crash another number of workers goes on.
     pub(crate) fn execute(&mut self, planned: &ExamplePlan, script: &Script<'_>, workers: usize) -> Result<Observed, EngineError> {
-        let mut sources: BTreeMap<NodeId, Arc<dyn Source>> = BTreeMap::new();
-        for (id, node) in planned.plan.nodes.iter().enumerate() {
-            if let Op::Source(op) = &node.op {
-                let events = script
-                    .events(&node.name, &op.projection)
-                    .map_err(|e| EngineError::Routing { step: node.name.clone(), message: e.to_string() })?;
-                sources.insert(NodeId(id), Arc::new(ScriptedSource::new("example", events)));
-            }
-        }
-        let mut spec = ScenarioSpec::new(planned.plan.clone(), sources, BTreeMap::new());
         let observed = Observed {
             workers,
             outputs: planned.outputs.iter().filter_map(|name| planned.plan.output_of(name)).map(|id| (id, Arc::default())).collect(),
             rejected: Arc::default(),
             watermarks: Arc::default(),
         };
-        spec.taps = observed.outputs.iter().map(|(id, collector)| (*id, collector.clone() as Arc<dyn Tap>)).collect();
-        spec.rejected_tap = Some(observed.rejected.clone());
-        spec.watermark_tap = Some(observed.watermarks.clone());
-        spec.clock = Arc::new(VirtualClock::new(script.clock.iter().copied()));
-        spec.settings.epochs_in_flight = EPOCHS_IN_FLIGHT;
-        self.group(workers)?.create(spec)?.wait()?;
+        let parts = script.parts();
+        let mut checkpoints = (parts.len() > 1).then(MemoryCheckpoints::new);
+        for (number, places) in parts.into_iter().enumerate() {
+            let mut spec = part(planned, script, places, &observed)?;
+            spec.checkpoints = checkpoints.as_ref().map(MemoryCheckpoints::checkpointing);
+            let workers = if number % 2 == 0 { workers } else { other_number(workers) };
+            let running = self.group(workers)?.create(spec)?;
+            let (Some(crash), Some(made)) = (places.upto, &checkpoints) else {
+                running.wait()?;
+                continue;
+            };
+            if !made.wait_for(ScriptedSource::epoch_of(at(crash)), &running) {
+                running.wait()?;
+                return Err(EngineError::GroupStopped("the scenario ended before it crashed".into()));
+            }
+            // The group's part of the scenario is dropped as it is.
+            drop(running);
+            checkpoints = Some(made.next()?);
+        }
         Ok(observed)
     }
 
@@ -178,6 +184,40 @@ impl Runner {
             Entry::Vacant(none) => Ok(none.insert(WorkerGroup::start(GroupConfig { workers })?)),
         }
     }
+}
+
+/// On how many workers a scenario goes on that ran on so many.
+fn other_number(workers: usize) -> usize {
+    if workers < MAX_WORKERS { workers + 1 } else { workers - 1 }
+}
+
+/// A scenario that plays some places of a script.
+fn part(planned: &ExamplePlan, script: &Script<'_>, places: PlacesOf, observed: &Observed) -> Result<ScenarioSpec, EngineError> {
+    let mut sources: BTreeMap<NodeId, Arc<dyn Source>> = BTreeMap::new();
+    for (id, node) in planned.plan.nodes.iter().enumerate() {
+        let Op::Source(op) = &node.op else { continue };
+        // A table that is read first is read as a whole, before the first crash.
+        let own = if op.preload { PlacesOf { upto: None, ..places } } else { places };
+        let events = match op.preload && places.after.is_some() {
+            true => Vec::new(),
+            false => script
+                .events(&node.name, &op.projection, own)
+                .map_err(|e| EngineError::Routing { step: node.name.clone(), message: e.to_string() })?,
+        };
+        let source = ScriptedSource::new("example", events);
+        let source = match places.upto {
+            Some(crash) if !op.preload => source.halting(at(crash + 1)),
+            _ => source,
+        };
+        sources.insert(NodeId(id), Arc::new(source));
+    }
+    let mut spec = ScenarioSpec::new(planned.plan.clone(), sources, BTreeMap::new());
+    spec.taps = observed.outputs.iter().map(|(id, collector)| (*id, collector.clone() as Arc<dyn Tap>)).collect();
+    spec.rejected_tap = Some(observed.rejected.clone());
+    spec.watermark_tap = Some(observed.watermarks.clone());
+    spec.clock = Arc::new(VirtualClock::new(script.clock.iter().copied()));
+    spec.settings.epochs_in_flight = EPOCHS_IN_FLIGHT;
+    Ok(spec)
 }
 
 fn stopped(example: &Examples, workers: usize, error: &EngineError) -> Mismatch {

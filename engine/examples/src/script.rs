@@ -34,6 +34,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 pub const CLOCK_START_US: i64 = 946_684_800_000_000;
 /// On how many workers an example can run.
 pub const MAX_WORKERS: usize = 64;
+/// How often the worker of one example crashes at most.
+const MAX_CRASHES: usize = 100;
 /// How many clauses one example has at most.
 const MAX_CLAUSES: usize = 10_000;
 
@@ -96,8 +98,25 @@ pub(crate) struct Script<'a> {
     pub(crate) expectations: Vec<Expectation<'a>>,
     /// `Given n workers`.
     pub(crate) workers: Option<usize>,
+    /// After which places the worker crashes, in order.
+    pub(crate) crashes: Vec<u32>,
     /// What takes place, in the order of the text.
     pub(crate) happenings: Vec<Happening>,
+}
+
+/// Some places of a script, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlacesOf {
+    /// They come after this one; from the first on where absent.
+    pub(crate) after: Option<u32>,
+    /// The last of them; all to the end where absent.
+    pub(crate) upto: Option<u32>,
+}
+
+impl PlacesOf {
+    fn have(self, ordinal: Ordinal) -> bool {
+        self.after.is_none_or(|after| ordinal > at(after)) && self.upto.is_none_or(|upto| ordinal <= at(upto))
+    }
 }
 
 /// A clause that takes place.
@@ -167,12 +186,25 @@ impl<'a> Script<'a> {
         events: BTreeMap<String, Vec<(Ordinal, Event)>>,
         clock: Vec<(Epoch, i64)>,
         expectations: Vec<Expectation<'a>>,
+        crashes: Vec<u32>,
     ) -> Script<'a> {
-        Script { events, clock, expectations, workers: self.workers, happenings: Vec::new() }
+        Script { events, clock, expectations, workers: self.workers, crashes, happenings: Vec::new() }
     }
 
-    /// What a source does, with these of its columns.
-    pub(crate) fn events(&self, source: &str, projection: &[usize]) -> Result<Vec<(Ordinal, Event)>, ArrowError> {
+    /// What comes between crashes: the places of each part, of which the last is the end.
+    pub(crate) fn parts(&self) -> Vec<PlacesOf> {
+        let mut parts = Vec::with_capacity(self.crashes.len() + 1);
+        let mut after = None;
+        for &crash in &self.crashes {
+            parts.push(PlacesOf { after, upto: Some(crash) });
+            after = Some(crash);
+        }
+        parts.push(PlacesOf { after, upto: None });
+        parts
+    }
+
+    /// What a source does at some places, with these of its columns.
+    pub(crate) fn events(&self, source: &str, projection: &[usize], places: PlacesOf) -> Result<Vec<(Ordinal, Event)>, ArrowError> {
         let project = |event: &Event| -> Result<Event, ArrowError> {
             Ok(match event {
                 Event::Rows { batch, rejects, positions } => {
@@ -181,7 +213,7 @@ impl<'a> Script<'a> {
                 other => other.clone(),
             })
         };
-        self.events_of(source).iter().map(|(ordinal, event)| Ok((*ordinal, project(event)?))).collect()
+        self.events_of(source).iter().filter(|(ordinal, _)| places.have(*ordinal)).map(|(ordinal, event)| Ok((*ordinal, project(event)?))).collect()
     }
 }
 
@@ -232,10 +264,7 @@ impl<'a> Builder<'a, '_> {
                 self.place += 1;
                 self.ended = true;
             }
-            Clause::Crash => {
-                let message = "`When the worker crashes` cannot be run yet: it waits for checkpoints";
-                self.wrong.push(Diagnostic::error(codes::NOT_YET, self.file, clause.span, message).hint("leave the line out for now"));
-            }
+            Clause::Crash => self.crash(clause.span),
             Clause::Workers(count) => self.workers(count),
             Clause::Then { output, check } => self.then(output, Expected::Rows(check), clause.span),
             Clause::ThenWatermark { output, at } => {
@@ -305,6 +334,17 @@ impl<'a> Builder<'a, '_> {
         if for_us > facts.idle_us {
             self.time_passes(for_us - facts.idle_us);
         }
+    }
+
+    /// Everything up to here is in a checkpoint, and what comes next begins from it. A crash is an epoch of its own, so that it can come before any row.
+    fn crash(&mut self, span: Span) {
+        if self.script.crashes.len() >= MAX_CRASHES {
+            let message = format!("the worker crashes more than {MAX_CRASHES} times");
+            return self.wrong.push(Diagnostic::error(codes::CRASHES, self.file, span, message).hint("split the example"));
+        }
+        self.place += 1;
+        self.tick();
+        self.script.crashes.push(self.place);
     }
 
     fn time_passes(&mut self, us: i64) {

@@ -18,16 +18,23 @@ use std::collections::{BTreeMap, BTreeSet};
 /// On how many workers cases run.
 pub(crate) const WORKERS: [usize; 4] = [1, 2, 3, 4];
 
+/// One in so many cases has crashes.
+const CRASHING_ONE_IN: usize = 3;
+/// How many it has at most.
+const CRASHES: usize = 3;
+
 /// Rows of one source that come in one epoch, batch by batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Together {
     pub(crate) source: usize,
     pub(crate) batches: Vec<Vec<RowId>>,
+    /// The worker crashes when the epoch is complete.
+    pub(crate) crash: bool,
 }
 
 impl Together {
     pub(crate) fn of(source: usize, rows: Vec<RowId>) -> Self {
-        Together { source, batches: vec![rows] }
+        Together { source, batches: vec![rows], crash: false }
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = RowId> + '_ {
@@ -65,13 +72,23 @@ impl Case {
     /// An order, cuts and a number of workers that the example allows.
     pub(crate) fn random(timeline: &Timeline, lateness_us: &[i64], random: &mut Random) -> Self {
         let workers = WORKERS[random.below(WORKERS.len())];
-        Case::map(timeline, workers, |given, free| {
+        let mut case = Case::map(timeline, workers, |given, free| {
             if free {
                 return arranged(timeline, given, lateness_us, random);
             }
             // Batches of one epoch go to different workers: rows that are not free stay in one, and so in their order.
             given.iter().map(|(source, rows)| Together::of(*source, rows.clone())).collect()
-        })
+        });
+        if random.one_in(CRASHING_ONE_IN) {
+            let mut epochs: Vec<&mut Together> = case.segments.iter_mut().flatten().collect();
+            for _ in 0..=random.below(CRASHES) {
+                let at = random.below(epochs.len());
+                if let Some(together) = epochs.get_mut(at) {
+                    together.crash = true;
+                }
+            }
+        }
+        case
     }
 
     fn map(timeline: &Timeline, workers: usize, mut each: impl FnMut(&[(usize, Vec<RowId>)], bool) -> Vec<Together>) -> Self {
@@ -108,6 +125,7 @@ impl Case {
         let mut events: BTreeMap<String, Vec<(Ordinal, Event)>> = BTreeMap::new();
         let mut clock: Vec<_> = written.clock.iter().take(1).copied().collect();
         let mut ends = Vec::with_capacity(self.segments.len());
+        let mut crashes = Vec::new();
         let mut place = 0;
         for (segment, rows) in timeline.segments.iter().zip(&self.segments) {
             for together in rows {
@@ -117,6 +135,9 @@ impl Case {
                     let event = event(timeline, written, batch, &schemas[together.source])?;
                     events.entry(source.clone()).or_default().push((at(place), event));
                 }
+                if together.crash {
+                    crashes.push(place);
+                }
             }
             if let SegmentKind::When { places, .. } = &segment.kind {
                 for old in places.clone() {
@@ -124,6 +145,9 @@ impl Case {
                     for source in &timeline.sources {
                         let here = written.events_of(source).iter().filter(|(ordinal, _)| *ordinal == at(old));
                         events.entry(source.clone()).or_default().extend(here.map(|(_, event)| (at(place), event.clone())));
+                    }
+                    if written.crashes.contains(&old) {
+                        crashes.push(place);
                     }
                     let old = ScriptedSource::epoch_of(at(old));
                     clock.extend(
@@ -145,7 +169,7 @@ impl Case {
                 expectation.moment = Moment::Closed(ScriptedSource::epoch_of(at(end)));
             }
         }
-        Ok(written.with(events, clock, expectations))
+        Ok(written.with(events, clock, expectations, crashes))
     }
 }
 
@@ -198,7 +222,7 @@ fn arranged(timeline: &Timeline, given: &[(usize, Vec<RowId>)], lateness_us: &[i
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(1 + random.below(most.min(rest.len())));
-            epochs.push(Together { source, batches: in_batches(now, random) });
+            epochs.push(Together { batches: in_batches(now, random), ..Together::of(source, Vec::new()) });
             rest = later;
         }
         epochs.reverse();

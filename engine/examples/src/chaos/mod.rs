@@ -1,4 +1,4 @@
-//! Chaos: an example's rows in other orders, epochs, batches and on other numbers of workers, as its sources allow them. The results must stay.
+//! Chaos: an example's rows in other orders, epochs, batches, on other numbers of workers and with crashes, as its sources allow. The results must stay.
 //!
 //! Each run is held against what the example itself expects, and against a recomputation from scratch: all rows that may come together in one epoch, on one
 //! worker. A difference is shrunk to its smallest case and told as an example that can be pasted. Everything follows from a seed.

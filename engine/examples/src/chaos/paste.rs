@@ -86,6 +86,9 @@ impl Paste<'_> {
         }
         let _infallible = writeln!(out, "      Given {source}");
         table(&columns, &rows, out);
+        if together.crash {
+            out.push_str("      When the worker crashes\n");
+        }
     }
 }
 

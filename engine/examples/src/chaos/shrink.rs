@@ -1,4 +1,4 @@
-//! From a case that fails to the smallest one found that still does: first without workers and batches, then with fewer rows (delta debugging), then
+//! From a case that fails to the smallest one found that still does: first without crashes, workers and batches, then with fewer rows (delta debugging), then
 //! with fewer epochs and the rows in the order of the text.
 
 use super::{
@@ -21,6 +21,7 @@ pub(crate) fn shrink<E>(case: Case, still_fails: StillFails<'_, E>) -> Result<Ca
     let mut search = Search { case, left: MOST_TRIES, still_fails };
     loop {
         let before = search.case.clone();
+        search.crashes()?;
         search.workers()?;
         search.batches()?;
         search.rows()?;
@@ -52,6 +53,23 @@ impl<E> Search<'_, E> {
         Ok(fails)
     }
 
+    /// Without any crash, or else without each.
+    fn crashes(&mut self) -> Result<(), E> {
+        let mut none = self.case.clone();
+        none.segments.iter_mut().flatten().for_each(|t| t.crash = false);
+        if self.attempt(none)? {
+            return Ok(());
+        }
+        for segment in 0..self.case.segments.len() {
+            for at in 0..self.case.segments[segment].len() {
+                let mut fewer = self.case.clone();
+                fewer.segments[segment][at].crash = false;
+                self.attempt(fewer)?;
+            }
+        }
+        Ok(())
+    }
+
     fn workers(&mut self) -> Result<(), E> {
         for workers in 1..self.case.workers {
             if self.attempt(Case { workers, ..self.case.clone() })? {
@@ -64,7 +82,7 @@ impl<E> Search<'_, E> {
     fn batches(&mut self) -> Result<(), E> {
         let mut whole = self.case.clone();
         for together in whole.segments.iter_mut().flatten() {
-            *together = Together::of(together.source, together.rows().collect());
+            *together = Together { crash: together.crash, ..Together::of(together.source, together.rows().collect()) };
         }
         self.attempt(whole).map(drop)
     }
@@ -103,10 +121,10 @@ impl<E> Search<'_, E> {
             while at + 1 < self.case.segments[segment].len() {
                 let mut fewer = self.case.clone();
                 let pair = &mut fewer.segments[segment];
-                if pair[at].source == pair[at + 1].source {
+                if pair[at].source == pair[at + 1].source && !pair[at].crash {
                     let next = pair.remove(at + 1);
                     let rows = pair[at].rows().chain(next.rows()).collect();
-                    pair[at] = Together::of(next.source, rows);
+                    pair[at] = Together { crash: next.crash, ..Together::of(next.source, rows) };
                     if self.attempt(fewer)? {
                         continue;
                     }
@@ -145,7 +163,7 @@ mod tests {
     }
 
     fn big() -> Case {
-        let epoch = |rows: Vec<RowId>| Together { source: 0, batches: rows.chunks(3).map(<[RowId]>::to_vec).collect() };
+        let epoch = |rows: Vec<RowId>| Together { source: 0, batches: rows.chunks(3).map(<[RowId]>::to_vec).collect(), crash: true };
         let mut segments = vec![Vec::new(); 3];
         segments[0] = vec![epoch((0..40).rev().collect()), epoch((40..50).collect()), epoch((50..60).rev().collect())];
         segments[2] = vec![epoch((60..90).collect())];

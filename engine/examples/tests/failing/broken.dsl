@@ -35,8 +35,9 @@ Feature: Examples that cannot run
         | a      | 1     |
       Then Kept is empty
 
-    Examples: no crashes yet
-      When the worker crashes
+    Examples: a crash after the end
+      When the input ends
+      And the worker crashes
       Then Kept is empty
 
     Examples: too many workers
