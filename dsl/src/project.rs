@@ -1,5 +1,6 @@
 //! The texts of a project, put together: reusable steps found, backgrounds shared, names checked, contracts by name and version.
 
+mod across;
 mod durations;
 mod examples;
 mod names;
@@ -11,17 +12,20 @@ use crate::{
     codes,
     parse::parse,
 };
-use std::collections::BTreeMap;
+use across::Across;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All texts of a folder, parsed and put together.
 #[derive(Debug, Clone, Default)]
 pub struct Project {
     /// The texts.
     pub sources: Sources,
-    /// Their trees, by [`FileId`].
+    /// Their trees, by [`FileId`]. A scenario that reads another one's step has that step among its own.
     pub documents: Vec<Document>,
     /// Everything that is wrong, by file and place.
     pub diagnostics: Vec<Diagnostic>,
+    /// Steps that another scenario reads.
+    read_elsewhere: BTreeSet<(ScenarioId, String)>,
 }
 
 /// Which scenario of a project.
@@ -82,7 +86,10 @@ impl Project {
             documents.push(parsed.document);
             diagnostics.extend(parsed.diagnostics);
         }
-        let mut project = Project { sources, documents, diagnostics };
+        let mut project = Project { sources, documents, diagnostics, read_elsewhere: BTreeSet::new() };
+        let mut across = Across::of(&project);
+        across.apply(&mut project);
+        project.read_elsewhere = across.read;
         let mut found = project.contract_names();
         for id in project.scenarios() {
             if let Some((feature, scenario)) = project.find(id) {
@@ -96,6 +103,9 @@ impl Project {
             names::check_titles(file, document, &mut found);
             names::check_background(&project, file, document, &mut found);
         }
+        // What could not be put together has been said; that it is not there follows from it.
+        found.retain(|d| !across.found.iter().any(|said| (said.file, said.span) == (d.file, d.span)));
+        project.diagnostics.extend(across.found);
         project.diagnostics.extend(found);
         project.diagnostics.sort_by_key(|d| (d.file, d.span.start, d.span.end));
         project.diagnostics.dedup();

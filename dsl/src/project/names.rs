@@ -3,7 +3,7 @@
 use super::{Project, ScenarioId, reuse, sources_of};
 use crate::{
     Diagnostic, FileId,
-    ast::{Action, Annotation, Document, Feature, Name, Scenario, Span, StepBody, Value},
+    ast::{Action, Annotation, Document, Feature, Name, Scenario, Span, Step, StepBody, Value},
     codes,
     parse::{MAX_DIAGNOSTICS, REJECTED},
     suggest::{closest, did_you_mean, list_of},
@@ -148,7 +148,7 @@ fn split_ports(body: &StepBody, arguments: &BTreeMap<String, Value>) -> Vec<Stri
 }
 
 /// The inputs that a step's lines name.
-fn inputs(body: &StepBody, arguments: &BTreeMap<String, Value>) -> Vec<Name> {
+pub(super) fn inputs(body: &StepBody, arguments: &BTreeMap<String, Value>) -> Vec<Name> {
     let mut names = Vec::new();
     for action in &body.actions {
         match &action.value {
@@ -175,21 +175,30 @@ pub(super) fn check(project: &Project, id: ScenarioId, feature: &Feature, scenar
     // A name may be unknown only because what declares it could not be read.
     if !project.declarations_are_broken(file) {
         let known = found.len();
-        unknown_inputs(file, scenario, &scope, found);
+        unknown_inputs(project, file, scenario, &scope, found);
         missing_inputs(file, feature, scenario, found);
         if found.len() == known {
-            unread(file, scenario, &scope, found);
+            unread(project, id, scenario, &scope, found);
         }
     }
 }
 
-fn unknown_inputs(file: FileId, scenario: &Scenario, scope: &Scope, found: &mut Vec<Diagnostic>) {
+/// A name that begins with the title of a scenario of another feature.
+fn is_of_another_feature(project: &Project, name: &str) -> bool {
+    let mut titles = project.files().flat_map(|(_, d)| d.feature.iter().flat_map(|f| &f.scenarios)).map(|s| s.title.value.as_str());
+    titles.any(|title| !title.is_empty() && name.strip_prefix(title).is_some_and(|rest| rest.starts_with('.')))
+}
+
+fn unknown_inputs(project: &Project, file: FileId, scenario: &Scenario, scope: &Scope, found: &mut Vec<Diagnostic>) {
     for (name, in_file) in scope.reads.iter().flatten() {
         if found.len() >= MAX_DIAGNOSTICS {
             return;
         }
         if scope.find(&name.value).is_none() && !(name.value == REJECTED && *in_file == file) {
             let mut d = scope.unknown(codes::INPUT_UNKNOWN, *in_file, name, format!("nothing here is called `{}`", name.value));
+            if is_of_another_feature(project, &name.value) {
+                d = d.hint("only scenarios of one feature can read each other's steps: put them into one file, or make a reusable step of it");
+            }
             if *in_file != file {
                 d = d.related(file, scenario.title.span, "the scenario that uses this step");
             }
@@ -372,7 +381,8 @@ fn cycles(file: FileId, scenario: &Scenario, scope: &Scope, found: &mut Vec<Diag
 }
 
 /// Steps whose output goes nowhere.
-fn unread(file: FileId, scenario: &Scenario, scope: &Scope, found: &mut Vec<Diagnostic>) {
+fn unread(project: &Project, id: ScenarioId, scenario: &Scenario, scope: &Scope, found: &mut Vec<Diagnostic>) {
+    let file = id.file;
     let mut read = vec![false; scenario.steps.len()];
     for i in 0..scenario.steps.len() {
         for (input, _) in step_inputs(scenario, scope, i) {
@@ -393,10 +403,14 @@ fn unread(file: FileId, scenario: &Scenario, scope: &Scope, found: &mut Vec<Diag
     }
     let shown: BTreeSet<&str> =
         scenario.examples.iter().flat_map(|e| &e.clauses).filter_map(|c| super::examples::step_read(&c.value)).collect();
-    for (i, step) in scenario.steps.iter().enumerate() {
+    // Those of other scenarios, which it reads, stand outside of its text.
+    let own = |step: &Step| scenario.span.range().contains(&(step.span.start as usize));
+    let last = scenario.steps.iter().rposition(own);
+    for (i, step) in scenario.steps.iter().enumerate().filter(|(_, step)| own(step)) {
         // A scenario without sinks is read through its views: its last step is what it is for.
-        let is_view = scenario.sinks.is_empty() && i + 1 == scenario.steps.len();
-        if !read[i] && !is_view && !shown.contains(step.name.value.as_str()) {
+        let is_view = scenario.sinks.is_empty() && Some(i) == last;
+        let elsewhere = project.read_elsewhere.contains(&(id, step.name.value.clone()));
+        if !read[i] && !is_view && !elsewhere && !shown.contains(step.name.value.as_str()) {
             let message = format!("nobody reads the output of `{}`", step.name.value);
             found.push(
                 Diagnostic::warning(codes::UNREAD, file, step.name.span, message)

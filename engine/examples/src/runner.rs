@@ -166,7 +166,7 @@ impl Runner {
                 running.wait()?;
                 continue;
             };
-            if !made.wait_for(ScriptedSource::epoch_of(at(crash)), &running) {
+            if !made.wait_for(ScriptedSource::epoch_of(at(crash)), &running)? {
                 running.wait()?;
                 return Err(EngineError::GroupStopped("the scenario ended before it crashed".into()));
             }

@@ -34,6 +34,9 @@ impl Publications for Newest {
 
     /// No other process reaches a store in memory.
     fn fenced(&self, _: Fenced) {}
+
+    /// [`MemoryStore::newest`] says it to whoever waits.
+    fn failed(&self, _: &str) {}
 }
 
 impl MemoryCheckpoints {
@@ -55,17 +58,26 @@ impl MemoryCheckpoints {
     }
 
     /// Waits until an epoch counts at a checkpoint; `false` where the scenario has ended without it.
-    pub fn wait_for(&self, epoch: Epoch, scenario: &ScenarioHandle) -> bool {
+    ///
+    /// # Errors
+    /// Where what was handed over cannot be put together.
+    pub fn wait_for(&self, epoch: Epoch, scenario: &ScenarioHandle) -> Result<bool, EngineError> {
         let wanted = self.checkpointing.cadence.after(epoch);
-        let mut boundary = self.newest.boundary.lock().unwrap_or_else(PoisonError::into_inner);
-        while *boundary < wanted {
-            if scenario.has_ended() {
-                return false;
+        loop {
+            {
+                let boundary = self.newest.boundary.lock().unwrap_or_else(PoisonError::into_inner);
+                let short = |boundary: &mut Boundary| *boundary < wanted;
+                let waited = self.newest.moved.wait_timeout_while(boundary, LOOK_AGAIN, short);
+                if *waited.unwrap_or_else(PoisonError::into_inner).0 >= wanted {
+                    return Ok(true);
+                }
             }
-            let waited = self.newest.moved.wait_timeout(boundary, LOOK_AGAIN);
-            boundary = waited.unwrap_or_else(PoisonError::into_inner).0;
+            // Not under the lock: the store tells of checkpoints under its own.
+            self.store.newest().map_err(|e| not_restored("checkpoints", e))?;
+            if scenario.has_ended() {
+                return Ok(false);
+            }
         }
-        true
     }
 
     /// The checkpoints of the next incarnation, which goes on from the newest of these.

@@ -77,6 +77,7 @@ impl Timeline {
             watermarks: vec![i64::MIN; facts.len()],
             clocked: false,
             arrival_counts: arrival_counts(plan),
+            arrival_decides: plan.nodes.iter().any(|node| arrival_decides(&node.op)),
         };
         let looked_at = |place: u32| {
             let epoch = ScriptedSource::epoch_of(at(place));
@@ -116,6 +117,8 @@ struct Cutting<'a> {
     clocked: bool,
     /// What comes out depends on the order in which rows of different lines come.
     arrival_counts: bool,
+    /// What comes out depends on the order of rows itself.
+    arrival_decides: bool,
 }
 
 impl Cutting<'_> {
@@ -140,7 +143,7 @@ impl Cutting<'_> {
         if let Some(newest) = times.max() {
             self.watermarks[index] = self.watermarks[index].max(newest.saturating_sub(facts.lateness_us));
         }
-        let free = !(facts.keyed || is_late || self.clocked);
+        let free = !(facts.keyed || is_late || self.clocked || self.arrival_decides);
         match self.timeline.segments.last_mut() {
             Some(Segment { kind: SegmentKind::Rows { given: before, free: true }, last }) if open && free => {
                 before.push((index, given));
@@ -184,6 +187,15 @@ fn arrival_counts(plan: &Plan) -> bool {
         true
     };
     plan.nodes.iter().any(|node| matches!(node.op, Op::TableJoin(_)) && !node.inputs.get(1).is_some_and(|&table| read_first(table)))
+}
+
+/// Whether an operator says that the row which comes first, or last, is meant: `deduplicate` without an order.
+fn arrival_decides(op: &Op) -> bool {
+    match op {
+        Op::First(first) => !first.settled,
+        Op::Rank(rank) => rank.newest_first,
+        _ => false,
+    }
 }
 
 /// Whether what is there before the end depends on where epochs are cut, by what the scenario says: it gives news only every so often.

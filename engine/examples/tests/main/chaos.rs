@@ -8,6 +8,9 @@ use std::{fs, time::Duration};
 /// How many cases of each example of the folder of scenarios: a suite takes seconds.
 const CASES: usize = 6;
 
+/// Examples whose scenarios depend on order by what they say: state that is forgotten after a while is forgotten in some orders and not in others.
+const ORDER_MATTERS: [&str; 1] = ["a key that did not change for that long is taken back"];
+
 fn found(report: &ExampleReport) -> &Finding {
     let Outcome::Failed(mismatches) = &report.outcome else { panic!("{:?}", report.outcome) };
     let [mismatch] = mismatches.as_slice() else { panic!("{mismatches:?}") };
@@ -27,12 +30,12 @@ fn every_operator_holds_in_every_order() {
     let mut failures = String::new();
     for scenario in folder.scenarios() {
         for report in folder.run_with(&mut runner, &scenario, None, false, Some(Chaos { seed: 1, runs: CASES })) {
-            if !report.passed() {
+            if !report.passed() && !ORDER_MATTERS.contains(&report.title.value.as_str()) {
                 failures.push_str(&render(&report, &folder.project.sources, false));
             }
         }
     }
-    assert!(failures.is_empty(), "\n{failures}");
+    assert!(failures.is_empty(), "\n{failures}\nWhere the scenario itself says that order matters, add the example to `ORDER_MATTERS`.");
 }
 
 #[test]

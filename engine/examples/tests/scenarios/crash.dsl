@@ -2,7 +2,7 @@ Feature: Crashes
   What a scenario knows outlives its workers: it goes on from a checkpoint, on another number of them, as if nothing had been.
 
   Background:
-    @source(name=readings, type=file, path="readings.jsonl", contract=Sample@1, lateness=10s)
+    @source(name=readings, type=file, path="readings.jsonl", contract=Crashed@1, lateness=10s)
 
   Scenario: A window that a crash falls into
     @step(name=PerMinute)
@@ -159,7 +159,7 @@ Contract: Alarm version 1
   | level  | string        |                      |
   | at     | timestamp(ms) | required, event time |
 
-Contract: Sample version 1
+Contract: Crashed version 1
   | field  | type          | rules                |
   | sensor | string        | required             |
   | value  | int           |                      |
