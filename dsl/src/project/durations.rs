@@ -181,7 +181,9 @@ impl Place<'_> {
         let (param, what) = (&needed.param.value, &needed.what);
         let message = match problem {
             Problem::NotOne => format!("`{param}` is {what} in `{}`: it must be a duration", self.template.name.value),
-            Problem::NotLongerThanNothing => format!("`{param}` is {what} in `{}`: it must be longer than nothing", self.template.name.value),
+            Problem::NotLongerThanNothing => {
+                format!("`{param}` is {what} in `{}`: it must be longer than nothing", self.template.name.value)
+            }
         };
         let example = show_duration(DurationUs(300_000_000));
         Diagnostic::error(codes::TEMPLATE_ARGUMENT, self.file, at, message)

@@ -197,7 +197,9 @@ fn unknown_inputs(project: &Project, file: FileId, scenario: &Scenario, scope: &
         if scope.find(&name.value).is_none() && !(name.value == REJECTED && *in_file == file) {
             let mut d = scope.unknown(codes::INPUT_UNKNOWN, *in_file, name, format!("nothing here is called `{}`", name.value));
             if is_of_another_feature(project, &name.value) {
-                d = d.hint("only scenarios of one feature can read each other's steps: put them into one file, or make a reusable step of it");
+                d = d.hint(
+                    "only scenarios of one feature can read each other's steps: put them into one file, or make a reusable step of it",
+                );
             }
             if *in_file != file {
                 d = d.related(file, scenario.title.span, "the scenario that uses this step");

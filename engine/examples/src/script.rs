@@ -213,7 +213,11 @@ impl<'a> Script<'a> {
                 other => other.clone(),
             })
         };
-        self.events_of(source).iter().filter(|(ordinal, _)| places.have(*ordinal)).map(|(ordinal, event)| Ok((*ordinal, project(event)?))).collect()
+        self.events_of(source)
+            .iter()
+            .filter(|(ordinal, _)| places.have(*ordinal))
+            .map(|(ordinal, event)| Ok((*ordinal, project(event)?)))
+            .collect()
     }
 }
 
