@@ -38,6 +38,10 @@ fn durations(body: &mut StepBody, each: &mut dyn FnMut(&mut i64)) {
                 window(top.window.as_mut(), each);
                 retention(top.keep_state.as_mut(), each);
             }
+            Action::Match(pattern) => {
+                pattern.within.iter_mut().for_each(|d| each(&mut d.value.0));
+                retention(pattern.keep_state.as_mut(), each);
+            }
             Action::Neighbours(neighbours) => {
                 window(neighbours.window.as_mut(), each);
                 retention(neighbours.keep_state.as_mut(), each);
