@@ -2,9 +2,12 @@
 
 use crate::data;
 use arrow::record_batch::RecordBatch;
-use runink_connector_api::{ConnectorSpec, Delivery, Options, Source};
+use runink_connector_api::{ConnectorSpec, Delivery, Options, Ordinal, Positions, Source};
 use runink_dsl::{Project, SourceFile, variables::Variables};
-use runink_engine::{Batch, Epoch, ScenarioSpec, Tap, WorkerGroup, testing::ScriptedSource};
+use runink_engine::{
+    Batch, Epoch, ScenarioSpec, Tap, WorkerGroup,
+    testing::{Event, ScriptedSource},
+};
 use runink_planner::{NodeId, Op, Plan, PlanInput, plan_scenario};
 use std::{
     collections::BTreeMap,
@@ -29,6 +32,9 @@ impl std::error::Error for BenchError {}
 pub(crate) fn broken(error: impl std::fmt::Display) -> BenchError {
     BenchError(error.to_string())
 }
+
+/// How many batches of 8,192 rows an epoch has: as many as an epoch of the sources that read Parquet or generate.
+const BATCHES_PER_EPOCH: usize = 4;
 
 /// Rows per key and minute.
 pub const WINDOWED_COUNT: &str = "Feature: Bench
@@ -119,7 +125,13 @@ impl Tap for Count {
 pub fn run(group: &WorkerGroup, plan: Plan, observe: &str, batches: &[RecordBatch]) -> Result<usize, BenchError> {
     let watched = plan.output_of(observe).ok_or_else(|| broken(format!("no {observe}")))?;
     let source = plan.nodes.iter().position(|n| matches!(n.op, Op::Source(_))).ok_or_else(|| broken("no source"))?;
-    let rows: Arc<dyn Source> = Arc::new(ScriptedSource::of_batches(batches.to_vec()));
+    let mut start = 0;
+    let event = |(i, batch): (usize, &RecordBatch)| {
+        let positions = Positions::From(start);
+        start += batch.num_rows() as u64;
+        (Ordinal { unit: 0, chunk: (i / BATCHES_PER_EPOCH) as u32 }, Event::Rows { batch: batch.clone(), rejects: Vec::new(), positions })
+    };
+    let rows: Arc<dyn Source> = Arc::new(ScriptedSource::new("memory", batches.iter().enumerate().map(event).collect()));
     let mut spec = ScenarioSpec::new(plan, BTreeMap::from([(NodeId(source), rows)]), BTreeMap::new());
     let count = Arc::new(Count::default());
     spec.taps.insert(watched, count.clone());
