@@ -212,7 +212,7 @@ impl FirstOperator {
             self.waiting.drop_first(key, count);
             self.plan(key);
         }
-        self.forget(&visited, time, now)?;
+        self.forget(visited.iter().chain(&touched), time, now)?;
         self.deleted.extend(Deleted::take(&mut self.waiting, 0).map_err(|e| self.error(e))?);
         let (marks, visits) = (&self.marks, &mut self.visits);
         let keeps = |key: u32| {
@@ -247,13 +247,13 @@ impl FirstOperator {
     }
 
     /// Forgets keys whose horizon is over, or whose age.
-    fn forget(&mut self, visited: &[u32], time: EpochTime, now: i64) -> Result<(), OperatorError> {
+    fn forget<'k>(&mut self, looked_at: impl Iterator<Item = &'k u32>, time: EpochTime, now: i64) -> Result<(), OperatorError> {
         let mut gone = match &mut self.ages {
             Some(ages) if time.watermark != i64::MAX => ages.take_gone(now),
             _ => Vec::new(),
         };
         if let Some(within) = self.op.within_us {
-            for &key in visited {
+            for &key in looked_at {
                 match self.marks.get(key) {
                     Some(passed) if passed.saturating_add(within) <= time.watermark => gone.push(key),
                     _ => self.plan(key),

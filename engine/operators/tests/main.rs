@@ -7,6 +7,7 @@ mod changes;
 mod hash;
 mod join;
 mod pattern;
+mod order;
 mod reference;
 mod rows;
 mod stream_join;

@@ -120,7 +120,7 @@ impl AllTime {
         for &key in &touched {
             self.told(spec, key, &mut taken, &mut given);
         }
-        self.age(watermark, clock_us, &touched, &mut taken);
+        self.age(spec, watermark, clock_us, &touched, &mut taken);
         let mut batches = Vec::with_capacity((taken.len() + given.len()).div_ceil(BATCH_ROWS));
         for (rows, diff) in [(&taken, -1), (&given, 1)] {
             for part in rows.chunks(BATCH_ROWS) {
@@ -175,15 +175,19 @@ impl AllTime {
     }
 
     /// Lets go of keys that have not changed for their time to live: their rows are taken back.
-    fn age(&mut self, watermark: i64, clock_us: i64, touched: &[u32], taken: &mut Vec<(u32, u32)>) {
+    fn age(&mut self, spec: &Spec, watermark: i64, clock_us: i64, touched: &[u32], taken: &mut Vec<(u32, u32)>) {
         let Some(ages) = self.ages.as_mut().filter(|_| watermark != i64::MAX) else { return };
         if ages.enter(watermark) {
             let all: Vec<u32> = self.lists.all_keys().collect();
-            all.into_iter().for_each(|key| self.lists.soil(key));
+            all.into_iter().for_each(|key| self.lists.soil(key, usize::MAX));
         }
         let now = ages.now(watermark, clock_us);
         for &key in touched {
             ages.touch(key, now);
+            if spec.changelog {
+                // A key can change without a new row, by one that is taken back: another tells when.
+                self.lists.soil(key, 1);
+            }
         }
         for key in ages.take_gone(now) {
             let list = self.lists.of(key);

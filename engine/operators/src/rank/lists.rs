@@ -380,10 +380,10 @@ impl Lists {
         self.note_dirty(key);
     }
 
-    /// Marks a key's entries as changed since the last capture.
-    pub(crate) fn soil(&mut self, key: u32) {
+    /// Marks the first entries of a key as changed since the last capture.
+    pub(crate) fn soil(&mut self, key: u32, count: usize) {
         let run = self.heads[key as usize].run;
-        self.entries.get_mut(run).iter_mut().for_each(|e| e.mark |= DIRTY);
+        self.entries.get_mut(run).iter_mut().take(count).for_each(|e| e.mark |= DIRTY);
         self.note_dirty(key);
     }
 
