@@ -7,11 +7,11 @@ use super::{
     aggregate::{WINDOW_END, WINDOW_START, window_columns},
     rows::own_column,
     step::Work,
-    stream::{Column, Flow, Projected},
+    stream::{Column, Flow, Projected, column_expr},
     window::window_state,
 };
 use crate::{
-    EventTime, FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Op, OrderBy, RankOp, RankScope, StateBound, StreamKind, WindowShape,
+    EventTime, FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Op, OrderBy, RankOp, RankScope, RowStageKind, StateBound, StreamKind, WindowShape,
     WindowSpec, catalogue as codes,
     expr::{self, Place, Typed},
 };
@@ -61,8 +61,8 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(keep: &Option<Spanned<Retention>>) -> Self {
-        match keep.as_ref().map(|k| &k.value) {
+    fn of(keep: Option<&Spanned<Retention>>) -> Self {
+        match keep.map(|k| &k.value) {
             Some(Retention::For(ttl)) => Kept { ttl_us: Some(ttl.value.0), for_ever: false },
             Some(Retention::Forever) => Kept { ttl_us: None, for_ever: true },
             None => Kept { ttl_us: None, for_ever: false },
@@ -78,7 +78,7 @@ impl Lowering<'_> {
     pub(super) fn top(&mut self, work: &mut Work<'_>, span: Span, top: &ast::Top) -> Heard<()> {
         let file = work.texts.file;
         let all = top.count.value == u64::MAX;
-        self.no_table(work, span, if all { "rank" } else { "top" })?;
+        let kept = self.kept(work, top.keep_state.as_ref());
         let mut made = Made::default();
         let keys = self.keys(work, &top.per, &mut made)?;
         let order = self.ordered(work, &top.order, &mut made)?;
@@ -91,7 +91,7 @@ impl Lowering<'_> {
             None => None,
         };
         let changelog = !work.flow.stream.is_append_only();
-        let scope = self.rank_scope(work, top, &keys, changelog)?;
+        let scope = self.rank_scope(work, top, &keys, changelog, &kept)?;
         if let RankScope::Window { edges: true, .. } = scope {
             for edge in [WINDOW_START, WINDOW_END] {
                 let taken = made.taken(&work.flow).iter().any(|c| c.name() == edge) || rank.as_deref() == Some(edge);
@@ -114,10 +114,10 @@ impl Lowering<'_> {
             scope,
             changelog,
         };
-        self.rank(work, span, made, op, rank.as_deref(), &Kept::of(&top.keep_state))
+        self.rank(work, span, made, op, rank.as_deref(), &kept)
     }
 
-    fn rank_scope(&mut self, work: &Work<'_>, top: &ast::Top, keys: &[usize], changelog: bool) -> Heard<RankScope> {
+    fn rank_scope(&mut self, work: &Work<'_>, top: &ast::Top, keys: &[usize], changelog: bool, kept: &Kept) -> Heard<RankScope> {
         let file = work.texts.file;
         if let Some(window) = &top.window {
             if let Some(keep) = &top.keep_state {
@@ -138,7 +138,7 @@ impl Lowering<'_> {
         }
         // Rows of one moment are all there when the watermark has passed it.
         let time = work.flow.stream.time.clone().filter(|t| !changelog && keys.contains(&t.column));
-        let Some(time) = time else { return Ok(RankScope::AllTime { ttl_us: Kept::of(&top.keep_state).ttl_us }) };
+        let Some(time) = time else { return Ok(RankScope::AllTime { ttl_us: kept.ttl_us }) };
         if let Some(keep) = &top.keep_state {
             let message = "each group has one event time, and is kept until the watermark has passed it";
             return Err(self.error(codes::EMIT, file, keep.span, message, "leave `keep` out"));
@@ -185,7 +185,7 @@ impl Lowering<'_> {
 
     pub(super) fn deduplicate(&mut self, work: &mut Work<'_>, span: Span, line: &ast::Deduplicate) -> Heard<()> {
         let file = work.texts.file;
-        self.no_table(work, span, "deduplicate")?;
+        let kept = self.kept(work, line.keep_state.as_ref());
         let mut made = Made::default();
         let keys = self.keys(work, &line.by, &mut made)?;
         let mut order = match &line.order {
@@ -204,17 +204,16 @@ impl Lowering<'_> {
             let message = "`within` says already for how long a key is kept";
             return Err(self.error(codes::EMIT, file, keep.span, message, "leave one of them out"));
         }
-        if let Some(within) = line.within.as_ref().filter(|_| line.keep_last) {
-            let instead = "say `keep first within …`, or how long keys are kept: `keep last … keep state for …`";
-            return Err(self.not_yet(file, within.span, "`keep last` `within` a time", instead));
+        if let (Some(within), None) = (&line.within, &time) {
+            let message = "`within` is about event time, and the rows here have none";
+            let hint = "give the source `time=<column>`, and keep that column in the steps before";
+            return Err(self.error(codes::WINDOW_TIME, file, within.span, message, hint));
+        }
+        if let (Some(within), Some(time), true) = (&line.within, &time, line.keep_last && !changelog && (order.is_empty() || settled)) {
+            let order = if settled { order.split_off(1) } else { order };
+            return self.last_within(work, span, made, keys, (time.clone(), order), within.value.0);
         }
         if !line.keep_last && !changelog && (order.is_empty() || settled) {
-            if let (Some(within), None) = (&line.within, &time) {
-                let message = "`within` is about event time, and the rows here have none";
-                let hint = "give the source `time=<column>`, and keep that column in the steps before";
-                return Err(self.error(codes::WINDOW_TIME, file, within.span, message, hint));
-            }
-            let kept = Kept::of(&line.keep_state);
             let within_us = line.within.as_ref().map(|w| w.value.0);
             // What bounds keys in time bounds the state.
             let bound = Kept { ttl_us: kept.ttl_us.or(within_us), for_ever: kept.for_ever };
@@ -239,16 +238,39 @@ impl Lowering<'_> {
                 (by.descending, by.nulls_first) = (!by.descending, !by.nulls_first);
             }
         }
-        let kept = Kept::of(&line.keep_state);
         let scope = RankScope::AllTime { ttl_us: kept.ttl_us };
         let op = RankOp { keys, order, newest_first, count: Some(1), ties: false, rank: false, scope, changelog };
         self.rank(work, span, made, op, None, &kept)
     }
 
+    /// Rows that none of the same key follows within a time: a row sees the one behind it as long as that is near, and stays if it sees none.
+    fn last_within(
+        &mut self,
+        work: &mut Work<'_>,
+        span: Span,
+        made: Made,
+        keys: Vec<usize>,
+        (time, order): (EventTime, Vec<OrderBy>),
+        within: i64,
+    ) -> Heard<()> {
+        let hidden = self.make(work, span, made)?;
+        let mut columns = work.flow.columns().to_vec();
+        let next = own_column(&columns, "next");
+        columns.push(columns[time.column].renamed(&next));
+        let hidden = hidden.chain([columns.len() - 1]).collect::<Vec<_>>();
+        let out_time = time.shift_us.checked_add(within).map(|shift_us| EventTime { column: time.column, shift_us });
+        let op =
+            NeighbourOp { keys, values: vec![time.column], time, order, distance: 1, ahead: true, window: None, ttl_us: Some(within) };
+        let state = StateBound::RowsPerKey { rows: Some(1), ttl_us: Some(within), for_ever: false };
+        self.order_node(work, Op::Neighbour(op), columns, StreamKind::AppendOnly, out_time, state);
+        work.flow.stage(RowStageKind::Filter(column_expr(&next).is_null()));
+        let kept = (0..work.flow.columns().len()).filter(|i| !hidden.contains(i)).map(|i| work.flow.keep(i)).collect();
+        self.project(work, span, kept)
+    }
+
     pub(super) fn neighbours(&mut self, work: &mut Work<'_>, span: Span, line: &ast::Neighbours) -> Heard<()> {
         let file = work.texts.file;
         let verb = if line.ahead { "lead" } else { "lag" };
-        self.no_table(work, span, verb)?;
         if !work.flow.stream.is_append_only() {
             let message = format!("`{verb}` needs rows that stay, and here rows are taken back");
             let hint = "let the aggregate before it `emit on close`, without `allowed lateness`";
@@ -298,7 +320,7 @@ impl Lowering<'_> {
             values.push((index, column));
         }
         let window = self.neighbour_window(work, line, verb)?;
-        let kept = Kept::of(&line.keep_state);
+        let kept = Kept::of(line.keep_state.as_ref());
         let state = match window {
             Some((size, _)) => StateBound::Windowed { windows_per_key: 1, lifetime_us: Some(size) },
             None => kept.rows(Some(distance)),
@@ -344,14 +366,11 @@ impl Lowering<'_> {
         }
     }
 
-    /// Refuses a keyed source: its rows replace each other.
-    fn no_table(&mut self, work: &Work<'_>, span: Span, verb: &str) -> Heard<()> {
-        if !matches!(work.flow.stream.kind, StreamKind::Upsert { .. }) {
-            return Ok(());
-        }
-        let hint =
-            "read the source without `key=`, so that every row is an event; `deduplicate … keep last` gives the newest row of each key";
-        Err(self.not_yet(work.texts.file, span, &format!("`{verb}` over a keyed source"), hint))
+    /// How long a line keeps keys. A keyed source becomes a changelog, whose rows age; what is made of them goes with them.
+    fn kept(&mut self, work: &mut Work<'_>, keep: Option<&Spanned<Retention>>) -> Kept {
+        let keyed = matches!(work.flow.stream.kind, StreamKind::Upsert { .. });
+        self.as_changelog(work, keep);
+        if keyed && keep.is_some() { Kept { ttl_us: None, for_ever: true } } else { Kept::of(keep) }
     }
 
     /// The columns of a group. A named expression becomes a column of the step, one without a name is not seen.

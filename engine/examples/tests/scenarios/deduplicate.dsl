@@ -15,14 +15,25 @@ Feature: One row of each key
     Examples: it goes through at once, whatever comes later
       Given orders
         | id | state | at                   |
-        | 1  | new   | 2026-01-01T00:00:05Z |
         | 1  | old   | 2026-01-01T00:00:04Z |
         | 2  | new   | 2026-01-01T00:00:06Z |
-      And orders
+      Then First is
+        | id | state | at                   |
+        | 1  | old   | 2026-01-01T00:00:04Z |
+        | 2  | new   | 2026-01-01T00:00:06Z |
+      Given orders
         | id | state | at                   |
         | 1  | older | 2026-01-01T00:00:01Z |
         | 3  | new   | 2026-01-01T00:00:07Z |
         |    | new   | 2026-01-01T00:00:07Z |
+      Then First is
+        | id | state | at                   |
+        | 1  | old   | 2026-01-01T00:00:04Z |
+        | 2  | new   | 2026-01-01T00:00:06Z |
+        | 3  | new   | 2026-01-01T00:00:07Z |
+        |    | new   | 2026-01-01T00:00:07Z |
+      Given orders
+        | id | state | at                   |
         |    | again | 2026-01-01T00:00:08Z |
       Then First is
         | id | state | at                   |
@@ -103,21 +114,24 @@ Feature: One row of each key
     Examples: by coming, by time, and by anything
       Given orders
         | id | state | at                   |
-        | 1  | b     | 2026-01-01T00:00:05Z |
         | 1  | c     | 2026-01-01T00:00:04Z |
         | 2  | x     | 2026-01-01T00:00:04Z |
       Then Newest is
         | id | state | at                   |
-        | 1  | b     | 2026-01-01T00:00:05Z |
+        | 1  | c     | 2026-01-01T00:00:04Z |
         | 2  | x     | 2026-01-01T00:00:04Z |
       Given orders
         | id | state | at                   |
-        | 1  | a     | 2026-01-01T00:00:01Z |
         | 1  | d     | 2026-01-01T00:00:05Z |
-      And orders
-        | id | state | at                   |
         | 2  | d     | 2026-01-01T00:00:06Z |
         | 3  | x     | 2026-01-01T00:00:06Z |
+      Then Newest is
+        | id | state | at                   |
+        | 1  | d     | 2026-01-01T00:00:05Z |
+        | 2  | d     | 2026-01-01T00:00:06Z |
+        | 3  | x     | 2026-01-01T00:00:06Z |
+      Given orders
+        | id | state | at                   |
         | 1  | a     | 2026-01-01T00:00:01Z |
       Then Newest is
         | id | state | at                   |
@@ -138,6 +152,36 @@ Feature: One row of each key
         | id | state | at                   |
         | 1  | d     | 2026-01-01T00:00:05Z |
         | 3  | x     | 2026-01-01T00:00:06Z |
+
+  Scenario: The last of a while
+    @step(name=Calm)
+      @do   deduplicate by id keep last order by at, state within 10s
+    @sink(type=blackhole)
+    @sink(name=dead, type=blackhole, from=rejected)
+
+    Examples: a row comes out when none follows it within that time
+      Given orders
+        | id | state | at                   |
+        | 1  | a     | 2026-01-01T00:00:05Z |
+        | 1  | b     | 2026-01-01T00:00:14Z |
+        | 1  | c     | 2026-01-01T00:00:24Z |
+        | 1  | d     | 2026-01-01T00:00:24Z |
+        | 2  | x     | 2026-01-01T00:00:30Z |
+      Then Calm is empty
+      Given orders
+        | id | state | at                   |
+        | 1  | e     | 2026-01-01T00:00:20Z |
+        | 3  | y     | 2026-01-01T00:00:44Z |
+      Then Calm is
+        | id | state | at                   |
+        | 1  | d     | 2026-01-01T00:00:24Z |
+      When the input ends
+      Then Calm is
+        | id | state | at                   |
+        | 1  | d     | 2026-01-01T00:00:24Z |
+        | 2  | x     | 2026-01-01T00:00:30Z |
+        | 3  | y     | 2026-01-01T00:00:44Z |
+      And rejected is empty
 
 Contract: OrderState version 1
   | field | type          | rules                |

@@ -214,11 +214,24 @@ Feature: The first rows by some order
       Given bids
         | auction | bidder | price | at                   |
         | 1       | 10     | 5     | 2026-01-01T00:00:01Z |
-      And bids
+      Then Best is
+        | auction | price |
+        | 1       | 5     |
+      Given bids
         | auction | bidder | price | at                   |
         | 2       | 10     | 5     | 2026-01-01T00:00:30Z |
-        | 1       | 10     | 4     | 2026-01-01T00:00:31Z |
-      And bids
+      Then Best is
+        | auction | price |
+        | 1       | 5     |
+        | 2       | 5     |
+      Given bids
+        | auction | bidder | price | at                   |
+        | 1       | 10     | 4     | 2026-01-01T00:01:00Z |
+      Then Best is
+        | auction | price |
+        | 1       | 5     |
+        | 2       | 5     |
+      Given bids
         | auction | bidder | price | at                   |
         | 3       | 10     | 1     | 2026-01-01T00:01:01Z |
       Then Best is
@@ -233,6 +246,43 @@ Feature: The first rows by some order
         | 1       | 2     |
         | 2       | 5     |
         | 3       | 1     |
+
+  Scenario: The best rows of a table
+    @source(name=cards, type=file, path="cards.jsonl", contract=Score@1, key=player)
+    @step(name=Best, from=cards)
+      @do   top 2 by score desc as place keep for ever
+    @step(name=Names, from=cards)
+      @do   deduplicate by team keep first order by score desc keep for ever
+    @sink(name=s1, type=blackhole, from=Best, key=place)
+    @sink(name=s2, type=blackhole, from=Names, key=team)
+
+    Examples: a row that is replaced makes room
+      Given cards
+        | player | team | score |
+        | a      | x    | 5     |
+        | b      | x    | 7     |
+        | c      | y    | 6     |
+      Then Best is
+        | player | score | place |
+        | b      | 7     | 1     |
+        | c      | 6     | 2     |
+      Given cards
+        | player | team | score |
+        | b      | x    | 1     |
+      Then Best is
+        | player | score | place |
+        | c      | 6     | 1     |
+        | a      | 5     | 2     |
+      And Names is
+        | player | team | score |
+        | a      | x    | 5     |
+        | c      | y    | 6     |
+
+Contract: Score version 1
+  | field  | type   | rules         |
+  | player | string | required, key |
+  | team   | string |               |
+  | score  | int    |               |
 
 Contract: Bid version 1
   | field   | type          | rules                |

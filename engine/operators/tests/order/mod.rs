@@ -283,7 +283,7 @@ fn any_ttl() -> impl Strategy<Value = Option<i64>> {
 }
 
 fn check(op: impl Strategy<Value = Op> + 'static) {
-    let config = ProptestConfig { max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::with_cases(256) };
+    let config = ProptestConfig { max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::with_cases(128) };
     let cases = (op, proptest::collection::vec(any_epoch(), 1..10), 1..5usize);
     let outcome = TestRunner::new(config).run(&cases.prop_map(|(op, epochs, workers)| Case { op, epochs, workers }), |case| {
         run(&case);
