@@ -11,8 +11,8 @@ use super::{
     window::window_state,
 };
 use crate::{
-    EventTime, FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Op, OrderBy, RankOp, RankScope, RowStageKind, StateBound, StreamKind, WindowShape,
-    WindowSpec, catalogue as codes,
+    EventTime, FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Op, OrderBy, RankOp, RankScope, RowStageKind, StateBound, StreamKind,
+    WindowShape, WindowSpec, catalogue as codes,
     expr::{self, Place, Typed},
 };
 use arrow::datatypes::{DataType, Field};
@@ -259,8 +259,7 @@ impl Lowering<'_> {
         columns.push(columns[time.column].renamed(&next));
         let hidden = hidden.chain([columns.len() - 1]).collect::<Vec<_>>();
         let out_time = time.shift_us.checked_add(within).map(|shift_us| EventTime { column: time.column, shift_us });
-        let op =
-            NeighbourOp { keys, values: vec![time.column], time, order, distance: 1, ahead: true, window: None, ttl_us: Some(within) };
+        let op = NeighbourOp { keys, values: vec![time.column], time, order, distance: 1, ahead: true, window: None, ttl_us: Some(within) };
         let state = StateBound::RowsPerKey { rows: Some(1), ttl_us: Some(within), for_ever: false };
         self.order_node(work, Op::Neighbour(op), columns, StreamKind::AppendOnly, out_time, state);
         work.flow.stage(RowStageKind::Filter(column_expr(&next).is_null()));

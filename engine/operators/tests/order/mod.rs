@@ -8,7 +8,8 @@ use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 use reference::{First, Neighbour, Out, Rank, Reference, Row};
 use runink_checkpoint::{KeyGroups, StateChanges, TableReplica};
 use runink_operators::{
-    Batch, EpochOperator, EpochTime, Ordered, Rejects, first::FirstOperator, hash::key_hashes, neighbour::NeighbourOperator, rank::RankOperator,
+    Batch, EpochOperator, EpochTime, Ordered, Rejects, first::FirstOperator, hash::key_hashes, neighbour::NeighbourOperator,
+    rank::RankOperator,
 };
 use runink_planner::{EventTime, FirstOp, NeighbourOp, OrderBy, RankOp, RankScope, WindowShape, WindowSpec};
 use std::{collections::BTreeMap, sync::Arc};
@@ -207,7 +208,8 @@ fn run(case: &Case) {
         let found = given(&batches, case.changes());
         assert_eq!(found, expected.rows, "epoch {number}, watermark {before} to {watermark}, clock {clock}, rows {rows:#?}");
         // No change is given and taken back in one epoch.
-        let all: i64 = batches.iter().map(|o| o.batch.diffs.as_ref().map_or(o.batch.len() as i64, |d| d.values().iter().map(|d| d.abs()).sum())).sum();
+        let all: i64 =
+            batches.iter().map(|o| o.batch.diffs.as_ref().map_or(o.batch.len() as i64, |d| d.values().iter().map(|d| d.abs()).sum())).sum();
         assert_eq!(found.values().map(|n| n.abs()).sum::<i64>(), all);
         let reasons = |reason: &str| rejects.rows().iter().filter(|r| r.reason.as_str() == reason).count();
         assert_eq!((reasons("late"), reasons("expression")), (expected.late, expected.rejected), "epoch {number}: {:?}", rejects.rows());
@@ -255,18 +257,21 @@ fn any_row() -> impl Strategy<Value = RowCase> {
     let maybe = |top: i64| prop_oneof![9 => (0..top).prop_map(Some), 1 => Just(None)];
     let text = prop::sample::select(vec![None, Some(""), Some("a long common beginning 1"), Some("a long common beginning 2")]);
     let back = prop_oneof![2 => Just(None), 1 => any::<Index>().prop_map(Some)];
-    (maybe(3), maybe(4), text, maybe(24), 0..3i64, back).prop_map(|(key, value, text, time, id, back)| RowCase {
-        row: Row { key, value, text: text.map(str::to_owned), time, id },
-        back,
-    })
+    (maybe(3), maybe(4), text, maybe(24), 0..3i64, back)
+        .prop_map(|(key, value, text, time, id, back)| RowCase { row: Row { key, value, text: text.map(str::to_owned), time, id }, back })
 }
 
 fn any_epoch() -> impl Strategy<Value = EpochCase> {
     let rows = proptest::collection::vec(any_row(), 0..12);
     let capture = prop_oneof![2 => Just(None), 1 => Just(Some(None)), 1 => (1..5usize).prop_map(|n| Some(Some(n)))];
     let cuts = proptest::collection::vec(any::<Index>(), 0..3);
-    (rows, prop_oneof![1 => Just(0i64), 3 => 1..8i64], 0..6i64, cuts, capture)
-        .prop_map(|(rows, advance, clock, cuts, capture)| EpochCase { rows, advance, clock, cuts, capture })
+    (rows, prop_oneof![1 => Just(0i64), 3 => 1..8i64], 0..6i64, cuts, capture).prop_map(|(rows, advance, clock, cuts, capture)| EpochCase {
+        rows,
+        advance,
+        clock,
+        cuts,
+        capture,
+    })
 }
 
 fn any_order(columns: &'static [usize]) -> impl Strategy<Value = Vec<OrderBy>> {

@@ -176,7 +176,9 @@ impl Rank {
     fn all_time(&mut self, rows: &[(Row, i64)], watermark: i64, clock: i64) -> Expected {
         let kept = |this: &Rank| {
             let keys = Self::by_key(&this.rows);
-            keys.into_iter().map(|(key, rows)| (key, this.ranked(&rows).into_iter().map(|r| r.0).collect::<Vec<_>>())).collect::<BTreeMap<_, _>>()
+            keys.into_iter()
+                .map(|(key, rows)| (key, this.ranked(&rows).into_iter().map(|r| r.0).collect::<Vec<_>>()))
+                .collect::<BTreeMap<_, _>>()
         };
         let before = kept(self);
         let mut touched = BTreeSet::new();
@@ -249,7 +251,8 @@ impl Rank {
             }
         }
         let reached = if by_clock && watermark != i64::MAX { clock } else { watermark };
-        let closing: BTreeSet<_> = self.taken.iter().flat_map(|(_, w)| w).filter(|(_, end)| *end > self.closed_to && *end <= reached).copied().collect();
+        let closing: BTreeSet<_> =
+            self.taken.iter().flat_map(|(_, w)| w).filter(|(_, end)| *end > self.closed_to && *end <= reached).copied().collect();
         for window in closing {
             let inside: Vec<_> = self.taken.iter().filter(|(_, w)| w.contains(&window)).map(|(row, _)| (row.clone(), 0)).collect();
             for rows in Self::by_key(&inside).values() {
@@ -381,7 +384,8 @@ impl Neighbour {
         for settled in keys.values_mut() {
             settled.sort_by(|(a, r), (b, s)| a.cmp(b).then(by(&self.op.order, r, s)).then(contents(r, s)));
             for (i, (at, row)) in settled.iter().enumerate() {
-                let meets = |a: usize, b: usize| self.window_end(settled[a].0) == self.window_end(settled[b].0) && self.one_life(&settled[a..=b]);
+                let meets =
+                    |a: usize, b: usize| self.window_end(settled[a].0) == self.window_end(settled[b].0) && self.one_life(&settled[a..=b]);
                 if !self.op.ahead {
                     let other = i.checked_sub(far).filter(|&j| meets(j, i)).map(|j| &settled[j].1);
                     add(&mut view, self.out(row, other), 1);
