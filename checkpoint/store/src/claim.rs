@@ -78,6 +78,14 @@ pub(crate) fn claim(objects: &dyn Objects) -> Result<Generation, StoreError> {
         let newest = newest_generation(objects)?;
         let own = newest.next();
         if objects.put_new(&object(own), b"")? == Put::Done {
+            // All that keeps two starts apart is that a name is given once. Some servers answer a conditional put as if it were any put.
+            if objects.put_new(&object(own), b"")? == Put::Done {
+                return Err(StoreError::Remote {
+                    url: objects.url(),
+                    what: "announcing this start".to_owned(),
+                    message: "it writes over an object although it is told not to (If-None-Match); checkpoints need that".to_owned(),
+                });
+            }
             if newest > Generation(0) {
                 objects.delete(&object(newest))?;
             }

@@ -7,4 +7,5 @@ mod generations;
 mod golden;
 mod inspect;
 mod life;
+mod s3;
 mod slow;

@@ -213,3 +213,47 @@ impl Objects for Remote {
         self.run(&format!("deleting {name}"), async { found(self.store.delete(&key).await).map(|_| ()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use object_store::memory::InMemory;
+
+    #[test]
+    fn objects_are_put_once_found_and_deleted() {
+        let remote = Remote::over(Arc::new(InMemory::new()), Key::from("prefix"), "memory").unwrap();
+        assert_eq!(remote.put_new("manifests/1", b"one").unwrap(), Put::Done);
+        assert_eq!(remote.put_new("manifests/1", b"two").unwrap(), Put::Taken);
+        assert_eq!(remote.get("manifests/1").unwrap().as_deref(), Some(&b"one"[..]));
+        assert_eq!(remote.get("manifests/2").unwrap(), None);
+        remote.put_new("manifests/0", b"").unwrap();
+        assert_eq!(remote.list("manifests").unwrap(), vec!["0", "1"]);
+        assert!(remote.list("savepoints").unwrap().is_empty());
+        remote.delete("manifests/1").unwrap();
+        remote.delete("manifests/1").unwrap();
+        assert_eq!(remote.list("manifests").unwrap(), vec!["0"]);
+    }
+
+    #[test]
+    fn files_of_any_length_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let remote = Remote::over(Arc::new(InMemory::new()), Key::from("prefix"), "memory").unwrap();
+        for length in [0, 1, PART_BYTES, 2 * PART_BYTES + 17] {
+            let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+            let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            std::fs::write(&from, &bytes).unwrap();
+            remote.put_file("files/a", &from).unwrap();
+            assert!(remote.fetch("files/a", &to).unwrap());
+            assert!(std::fs::read(&to).unwrap() == bytes, "{length} bytes");
+        }
+        assert!(!remote.fetch("files/b", &folder.path().join("none")).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_to_be_none() {
+        let said = |url: &str| Remote::open(url, "s").map(|_| ()).unwrap_err().to_string();
+        assert_eq!(said("ftp://host/x"), "CKP005: `ftp://host/x` is not a snapshot store: `ftp` is none of file, s3, gs and az");
+        assert_eq!(said("s3:///x"), "CKP005: `s3:///x` is not a snapshot store: it names no bucket");
+    }
+}

@@ -5,7 +5,7 @@ use runink_store::{FailPoint, Probe};
 use std::{
     io,
     path::Path,
-    process::Command,
+    process::{Command, Output},
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -16,6 +16,23 @@ use std::{
 const HOME: &str = "RUNINK_TEST_HOME";
 const POINT: &str = "RUNINK_TEST_POINT";
 const NTH: &str = "RUNINK_TEST_NTH";
+const SNAPSHOTS: &str = "RUNINK_TEST_SNAPSHOTS";
+const UPTO: &str = "RUNINK_TEST_UPTO";
+
+/// A life as a process of its own: in a home, up to an interval, killed at a point's nth visit or, without one, looked at in the end.
+pub(crate) fn life(home: &Home, upto: u64, kill: Option<(FailPoint, u32)>, environment: &[(String, String)]) -> Output {
+    let folder = home.state.parent().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["crash::child", "--exact", "--test-threads=1"]).envs(environment.iter().cloned());
+    child.env(HOME, folder).env(UPTO, upto.to_string());
+    if let Some(url) = &home.snapshots {
+        child.env(SNAPSHOTS, url);
+    }
+    if let Some((point, nth)) = kill {
+        child.env(POINT, point.name()).env(NTH, nth.to_string());
+    }
+    child.output().unwrap()
+}
 
 /// How far the three lives go.
 const FIRST: u64 = 2;
@@ -52,16 +69,22 @@ fn visits(point: FailPoint) -> &'static [u32] {
 /// Not a test of its own: the life of a child that [`killed_at_every_step`] starts.
 #[test]
 fn child() {
-    let (Ok(home), Ok(name), Ok(nth)) = (std::env::var(HOME), std::env::var(POINT), std::env::var(NTH)) else { return };
-    let nth: u32 = nth.parse().unwrap();
+    let Ok(folder) = std::env::var(HOME) else { return };
+    let upto: u64 = std::env::var(UPTO).unwrap().parse().unwrap();
+    let home = Home { snapshots: std::env::var(SNAPSHOTS).ok(), ..Home::new(Path::new(&folder)) };
+    let kill = std::env::var(POINT).ok().map(|name| (name, std::env::var(NTH).unwrap().parse::<u32>().unwrap()));
     let seen = AtomicU32::new(0);
+    let killed = kill.is_some();
     let probe = Probe::new(move |point| {
-        if point.name() == name && seen.fetch_add(1, Ordering::SeqCst) + 1 == nth {
+        if kill.as_ref().is_some_and(|(name, nth)| point.name() == name && seen.fetch_add(1, Ordering::SeqCst) + 1 == *nth) {
             std::process::abort();
         }
         Ok(())
     });
-    Home::new(Path::new(&home)).live(SECOND, probe).unwrap();
+    home.live(upto, probe).unwrap();
+    if !killed {
+        home.check(upto);
+    }
 }
 
 /// Runs cases side by side.
@@ -85,11 +108,7 @@ fn killed_at_every_step() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
         home.live(FIRST, Probe::default()).unwrap();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["crash::child", "--exact", "--test-threads=1"])
-            .envs([(HOME, folder.path().to_str().unwrap()), (POINT, point.name()), (NTH, &nth.to_string())])
-            .output()
-            .unwrap();
+        let child = life(&home, SECOND, Some((point, nth)), &[]);
         // It must have come by the point: killed, neither done nor failed.
         assert_eq!(child.status.code(), None, "{point:?} {nth}: {}", String::from_utf8_lossy(&child.stdout));
         home.live(SECOND, Probe::default()).unwrap_or_else(|e| panic!("{point:?} {nth}: {e}"));

@@ -191,6 +191,8 @@ pub(crate) fn oracle(upto: u64) -> (Totals, Vec<String>) {
 pub(crate) struct Home {
     pub(crate) state: PathBuf,
     pub(crate) outside: Outside,
+    /// Where snapshots go; beside the state if absent.
+    pub(crate) snapshots: Option<String>,
 }
 
 impl Home {
@@ -198,13 +200,14 @@ impl Home {
         let (state, outside) = (folder.join("state"), folder.join("outside"));
         fs::create_dir_all(&state).unwrap();
         fs::create_dir_all(&outside).unwrap();
-        Home { state, outside: Outside(outside) }
+        Home { state, outside: Outside(outside), snapshots: None }
     }
 
     pub(crate) fn settings(&self, probe: Probe) -> Settings {
         let committer = Committer { outside: self.outside.clone(), committed: Mutex::new(None) };
         let mut settings = Settings::new(&self.state, "Life", Arc::new(committer));
         (settings.every, settings.keep, settings.probe) = (Duration::ZERO, 2, probe);
+        settings.snapshots.clone_from(&self.snapshots);
         settings
     }
 
