@@ -23,12 +23,15 @@ pub struct MemoryStore {
     publications: Option<Arc<dyn Publications>>,
 }
 
+/// What parts handed over in an interval, by worker and node.
+type Interval = BTreeMap<(usize, Arc<str>), Vec<Piece>>;
+
 #[derive(Default)]
 struct Inner {
     /// How far each part has come.
     parts: BTreeMap<Part, Boundary>,
-    /// What was handed over for boundaries that are not complete: by boundary, worker and node.
-    waiting: BTreeMap<Boundary, BTreeMap<(usize, Arc<str>), Vec<Piece>>>,
+    /// What was handed over for boundaries that are not complete.
+    waiting: BTreeMap<Boundary, Interval>,
     tables: BTreeMap<Arc<str>, (TableShape, TableReplica)>,
     facts: BTreeMap<Arc<str>, BTreeMap<String, Vec<u8>>>,
     outboxes: BTreeMap<(CheckpointNumber, Arc<str>), Vec<HeldOutput>>,
@@ -117,7 +120,7 @@ impl Inner {
         Ok(())
     }
 
-    fn apply(&mut self, pieces: BTreeMap<(usize, Arc<str>), Vec<Piece>>, number: CheckpointNumber) -> Result<(), StateError> {
+    fn apply(&mut self, pieces: Interval, number: CheckpointNumber) -> Result<(), StateError> {
         let mut changes: Vec<(Arc<str>, StateChanges)> = Vec::new();
         for ((_, node), pieces) in pieces {
             for piece in pieces {

@@ -410,8 +410,15 @@ fn bytes<O: arrow::array::OffsetSizeTrait>(data_type: &DataType, rows: &mut [&[u
     Ok(make_array(data.nulls(nulls_of(present)).build()?))
 }
 
-/// The items of each row's list, one after the other, and how many each row has.
-fn parts<'a>(rows: &mut [&'a [u8]]) -> Result<(Vec<&'a [u8]>, Vec<usize>, Vec<bool>), CodecError> {
+/// The items of all rows' lists, one after the other.
+struct Parts<'a> {
+    items: Vec<&'a [u8]>,
+    /// How many each row has.
+    counts: Vec<usize>,
+    present: Vec<bool>,
+}
+
+fn parts<'a>(rows: &mut [&'a [u8]]) -> Result<Parts<'a>, CodecError> {
     let mut items = Vec::new();
     let mut counts = Vec::with_capacity(rows.len());
     let mut present = Vec::with_capacity(rows.len());
@@ -429,7 +436,7 @@ fn parts<'a>(rows: &mut [&'a [u8]]) -> Result<(Vec<&'a [u8]>, Vec<usize>, Vec<bo
         }
         counts.push(count);
     }
-    Ok((items, counts, present))
+    Ok(Parts { items, counts, present })
 }
 
 fn child(field: &Field, mut items: Vec<&[u8]>, depth: usize) -> Result<ArrayRef, CodecError> {
@@ -446,7 +453,7 @@ fn items<O: arrow::array::OffsetSizeTrait>(
     rows: &mut [&[u8]],
     depth: usize,
 ) -> Result<ArrayRef, CodecError> {
-    let (items, counts, present) = parts(rows)?;
+    let Parts { items, counts, present } = parts(rows)?;
     O::from_usize(items.len()).ok_or(CodecError::Damaged("more items than a column can hold"))?;
     let offsets = OffsetBuffer::<O>::from_lengths(counts).into_inner().into_inner();
     let values = child(field, items, depth)?.to_data();
@@ -455,7 +462,7 @@ fn items<O: arrow::array::OffsetSizeTrait>(
 }
 
 fn fixed_items(data_type: &DataType, field: &Field, each: usize, rows: &mut [&[u8]], depth: usize) -> Result<ArrayRef, CodecError> {
-    let (items, counts, present) = parts(rows)?;
+    let Parts { items, counts, present } = parts(rows)?;
     if counts.iter().zip(&present).any(|(&count, &there)| there && count != each) {
         return Err(CodecError::Damaged("a list of fixed size has another size"));
     }

@@ -105,11 +105,7 @@ impl Database {
     }
 
     /// Calls with each key and value of a range, in order of keys.
-    pub(crate) fn scan(
-        &self,
-        range: Range<Vec<u8>>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn scan(&self, range: Range<Vec<u8>>, each: &mut Each<'_>) -> Result<(), StoreError> {
         let mut entries = self.entries(range);
         while let Some((key, value)) = entries.here()? {
             each(key, value)?;
@@ -124,6 +120,12 @@ impl Database {
     }
 }
 
+/// An entry's key and value.
+pub(crate) type Entry<'a> = (&'a [u8], &'a [u8]);
+
+/// What is called with keys and values.
+pub(crate) type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// A place among the entries of a range.
 pub(crate) struct Entries<'a> {
     entries: DBRawIterator<'a>,
@@ -132,7 +134,7 @@ pub(crate) struct Entries<'a> {
 
 impl Entries<'_> {
     /// The entry at this place; `None` at the end.
-    pub(crate) fn here(&self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    pub(crate) fn here(&self) -> Result<Option<Entry<'_>>, StoreError> {
         match self.entries.item() {
             Some(entry) => Ok(Some(entry)),
             None => self.entries.status().map(|()| None).map_err(failed("reading", self.path)),

@@ -3,7 +3,7 @@
 
 use crate::{
     From, Probe, StoreError,
-    database::{Entries, clear, remove},
+    database::{self, Entries, clear, remove},
     fetch,
     layout::{read_row_key, read_row_value},
     manifest::Manifest,
@@ -341,6 +341,6 @@ fn compare(node: &Arc<str>, first: &Checkpoint, second: &Checkpoint) -> Result<C
     }
 }
 
-fn at<'a>(entries: Option<&'a Entries<'_>>) -> Result<Option<(&'a [u8], &'a [u8])>, StoreError> {
+fn at<'a>(entries: Option<&'a Entries<'_>>) -> Result<Option<database::Entry<'a>>, StoreError> {
     entries.map_or(Ok(None), |e| e.here())
 }

@@ -14,6 +14,14 @@ pub(crate) const SAVEPOINTS_WAITING: usize = 64;
 /// What a savepoint became: its checkpoint, or why there is none.
 pub(crate) type SavepointReply = crossbeam_channel::Sender<Result<CheckpointNumber, crate::StoreError>>;
 
+/// What the writer takes at once.
+pub(crate) struct Taken {
+    /// What was handed over, by boundary.
+    pub(crate) pieces: BTreeMap<Boundary, Vec<(Part, Piece)>>,
+    /// Up to which number each sink's output is outside.
+    pub(crate) committed: BTreeMap<String, CheckpointNumber>,
+}
+
 #[derive(Default)]
 pub(crate) struct Handed {
     parts: BTreeMap<Part, Boundary>,
@@ -47,11 +55,11 @@ impl Handed {
     }
 
     /// What was handed over up to a boundary, and what is known to be outside.
-    pub(crate) fn take(&mut self, upto: Boundary) -> (BTreeMap<Boundary, Vec<(Part, Piece)>>, BTreeMap<String, CheckpointNumber>) {
+    pub(crate) fn take(&mut self, upto: Boundary) -> Taken {
         let later = if upto == Boundary::END { BTreeMap::new() } else { self.waiting.split_off(&Boundary(upto.0 + 1)) };
         let taken = std::mem::replace(&mut self.waiting, later);
         self.bytes -= taken.values().flatten().map(|(_, piece)| size(piece)).sum::<u64>();
-        (taken, std::mem::take(&mut self.committed))
+        Taken { pieces: taken, committed: std::mem::take(&mut self.committed) }
     }
 }
 

@@ -155,6 +155,9 @@ fn prefix(start: Vec<u8>) -> Range<Vec<u8>> {
     start..end
 }
 
+/// A key and value that are to be written.
+type Written = (Vec<u8>, Vec<u8>);
+
 /// The nodes and shapes that a checkpoint knows.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Names {
@@ -205,7 +208,7 @@ impl Names {
     }
 
     /// A node's number; where it is new, the entry that says so.
-    pub(crate) fn enter_node(&mut self, name: &Arc<str>) -> (NodeNumber, Option<(Vec<u8>, Vec<u8>)>) {
+    pub(crate) fn enter_node(&mut self, name: &Arc<str>) -> (NodeNumber, Option<Written>) {
         if let Some(number) = self.node(name) {
             return (number, None);
         }
@@ -215,11 +218,7 @@ impl Names {
     }
 
     /// The number of a shape of a node; where it is not the newest of the node, the entry that makes it so.
-    pub(crate) fn enter_shape(
-        &mut self,
-        node: NodeNumber,
-        shape: &TableShape,
-    ) -> Result<(ShapeNumber, Option<(Vec<u8>, Vec<u8>)>), StoreError> {
+    pub(crate) fn enter_shape(&mut self, node: NodeNumber, shape: &TableShape) -> Result<(ShapeNumber, Option<Written>), StoreError> {
         if let Some((number, _)) = self.shapes_of(node).next_back().filter(|(_, s)| *s == shape) {
             return Ok((number, None));
         }

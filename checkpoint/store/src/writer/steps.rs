@@ -27,14 +27,13 @@ const MAX_TAKEN: usize = 8;
 
 impl Writer {
     pub(super) fn merge(&mut self, upto: Boundary) -> Result<(), StoreError> {
-        let (nodes, shapes, taken, committed) = {
+        let (nodes, shapes, taken) = {
             let mut handed = self.intake.lock();
-            let (taken, committed) = handed.take(upto);
-            (handed.nodes(), handed.shapes().clone(), taken, committed)
+            (handed.nodes(), handed.shapes().clone(), handed.take(upto))
         };
         self.merged.settle(&nodes, &shapes)?;
-        self.merged.committed(&committed);
-        for (boundary, pieces) in taken {
+        self.merged.committed(&taken.committed);
+        for (boundary, pieces) in taken.pieces {
             self.merged.boundary(boundary, pieces, self.next_number)?;
         }
         (self.merged_to, self.merged_at) = (Some(upto), Instant::now());
