@@ -175,3 +175,22 @@ pub(crate) fn outbox(why: &str) -> ConnectorError {
     ConnectorError::operator("KAF034", format!("output that a checkpoint holds back is damaged: {why}"))
         .hint("start from the checkpoint before it")
 }
+
+/// A schema registry that does not answer as one.
+pub(crate) fn registry(url: &str, why: &str) -> ConnectorError {
+    ConnectorError::operator("KAF040", format!("the schema registry `{url}` is of no use: {why}"))
+        .hint("see whether it runs and can be reached from here")
+}
+
+/// A schema registry that refuses who asks.
+pub(crate) fn registry_refuses(url: &str, status: u16) -> ConnectorError {
+    ConnectorError::operator("KAF041", format!("the schema registry `{url}` refuses who asks ({status})"))
+        .hint("correct `schema_registry_user` and the secret of `schema_registry_password`")
+}
+
+/// A schema that does not go with those before it.
+pub(crate) fn incompatible(subject: &str, answer: &str) -> ConnectorError {
+    let shown: String = answer.chars().take(300).collect();
+    ConnectorError::user("KAF042", format!("the schema registry refuses the schema of `{subject}`: {shown}"))
+        .hint("write columns that go with those that were written before, or change the subject's compatibility")
+}

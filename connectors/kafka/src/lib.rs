@@ -10,6 +10,7 @@ mod error;
 mod failpoint;
 mod native;
 mod options;
+mod registry;
 mod secret;
 mod sink;
 mod source;

@@ -1,8 +1,8 @@
 //! What sources and sinks accept, and what it says.
 
-use crate::{error, native};
+use crate::{error, native, registry::Registry};
 use runink_connector_api::{ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Options};
-use runink_formats::{CsvFormat, Header, MessageFormat, MessageOutput};
+use runink_formats::{CsvFormat, Header, MessageDecoder, MessageFormat, MessageOutput, ReadSpec, avro_decoder, message_decoder};
 use std::sync::LazyLock;
 
 const fn option(name: &'static str, kind: OptionKind, about: &'static str) -> OptionSpec {
@@ -17,17 +17,20 @@ const fn required(name: &'static str, about: &'static str) -> OptionSpec {
     OptionSpec { name, kind: OptionKind::Text, required: true, default: None, about }
 }
 
-const SOURCE_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "debezium", "raw"]);
-const SINK_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "raw"]);
+const SOURCE_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "avro", "debezium", "arrow", "raw"]);
+const SINK_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "avro", "raw"]);
 const KEY_FORMATS: OptionKind = OptionKind::OneOf(&["text", "json"]);
 
-fn both(formats: OptionKind, about: &'static str) -> [OptionSpec; 5] {
+fn both(formats: OptionKind, about: &'static str) -> [OptionSpec; 8] {
     [
         required("brokers", "Where the brokers are: `host:port`, several with commas between them."),
         required("topic", "The topic."),
         by_default("format", formats, "json", about),
         option("delimiter", OptionKind::Text, "CSV: the character between cells, or `tab`; a comma unless given."),
         option("null", OptionKind::Text, "CSV: the unquoted text of a null; the empty text unless given."),
+        option("schema_registry", OptionKind::Text, "Avro: where the schema registry is, as a URL."),
+        option("schema_registry_user", OptionKind::Text, "Avro: who asks the schema registry."),
+        option("schema_registry_password", OptionKind::Text, "Avro: the user's password there, as `${secret.NAME}`."),
     ]
 }
 
@@ -40,7 +43,7 @@ fn handed_on(names: &[&'static [&'static str]]) -> impl Iterator<Item = OptionSp
 static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
     let mut specs: Vec<_> = both(
         SOURCE_FORMATS,
-        "What a message holds: a JSON object, a row of CSV without a header, an event of Debezium's (JSON; needs `key`), or (`raw`) the value of the only column.",
+        "What a message holds: a JSON object, a row of CSV without a header, Avro with its schema's number, an event of Debezium's (JSON; needs `key`), an Arrow IPC stream of rows, or (`raw`) the value of the only column.",
     )
     .into();
     specs.extend([
@@ -78,7 +81,7 @@ static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
 
 static SINK: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
     let mut specs: Vec<_> =
-        both(SINK_FORMATS, "What a message holds: a JSON object, a row of CSV without a header, or (`raw`) the value of the only column.")
+        both(SINK_FORMATS, "What a message holds: a JSON object, a row of CSV without a header, Avro with its schema's number, or (`raw`) the value of the only column.")
             .into();
     specs.extend([
         by_default(
@@ -122,32 +125,91 @@ pub(crate) static SPEC: LazyLock<ConnectorSpec> = LazyLock::new(|| ConnectorSpec
     fixed_time: |_| None,
 });
 
-/// The format that a source's options name.
-pub(crate) fn message_format(options: &Options) -> Result<MessageFormat, ConnectorError> {
-    if options.text("format") == Some("debezium") {
-        return Ok(MessageFormat::Debezium);
-    }
-    Ok(match output_format(options)? {
-        MessageOutput::Json => MessageFormat::Json,
-        MessageOutput::Csv(csv) => MessageFormat::Csv(csv),
-        MessageOutput::Raw => MessageFormat::Raw,
-    })
+/// How values of a source are read.
+pub(crate) enum ValueFormat {
+    Plain(MessageFormat),
+    Avro(Registry),
 }
 
-/// The format that a sink's options name.
-pub(crate) fn output_format(options: &Options) -> Result<MessageOutput, ConnectorError> {
-    let format = options.text("format").unwrap_or("json");
-    if format != "csv"
-        && let Some(given) = ["delimiter", "null"].into_iter().find(|name| options.get(name).is_some())
-    {
-        return Err(error::options(format!("`{given}` is an option of CSV, and the format is `{format}`"), format!("leave `{given}` out")));
+impl ValueFormat {
+    /// The format that a source's options name.
+    pub(crate) fn of(options: &Options) -> Result<Self, ConnectorError> {
+        check_format_options(options)?;
+        Ok(ValueFormat::Plain(match options.text("format").unwrap_or("json") {
+            "json" => MessageFormat::Json,
+            "csv" => MessageFormat::Csv(csv(options)?),
+            "debezium" => MessageFormat::Debezium,
+            "arrow" => MessageFormat::Arrow,
+            "raw" => MessageFormat::Raw,
+            "avro" => return registry(options).map(ValueFormat::Avro),
+            other => return Err(no_format(other)),
+        }))
     }
-    match format {
+
+    /// A decoder to these columns.
+    pub(crate) fn decoder(&self, spec: &ReadSpec) -> Result<Box<dyn MessageDecoder>, ConnectorError> {
+        match self {
+            ValueFormat::Plain(format) => message_decoder(format, spec),
+            ValueFormat::Avro(registry) => Ok(avro_decoder(spec, Box::new(registry.clone()))),
+        }
+    }
+
+    /// Whether messages are events of Debezium's.
+    pub(crate) fn is_events(&self) -> bool {
+        matches!(self, ValueFormat::Plain(MessageFormat::Debezium))
+    }
+
+    /// Where schemas are looked up.
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        match self {
+            ValueFormat::Avro(registry) => Some(registry),
+            ValueFormat::Plain(_) => None,
+        }
+    }
+}
+
+/// How values of a sink are written; `schema` gives the Avro schema of its rows.
+pub(crate) fn output_format(
+    options: &Options,
+    schema: impl FnOnce() -> Result<String, ConnectorError>,
+) -> Result<MessageOutput, ConnectorError> {
+    check_format_options(options)?;
+    match options.text("format").unwrap_or("json") {
         "json" => Ok(MessageOutput::Json),
         "csv" => csv(options).map(MessageOutput::Csv),
         "raw" => Ok(MessageOutput::Raw),
-        other => Err(error::options(format!("there is no format `{other}`"), "write `json`, `csv` or `raw`")),
+        "avro" => {
+            let subject = format!("{}-value", topic(options)?);
+            Ok(MessageOutput::Avro(registry(options)?.register(&subject, &schema()?)?))
+        }
+        other => Err(no_format(other)),
     }
+}
+
+fn no_format(format: &str) -> ConnectorError {
+    error::options(format!("there is no format `{format}` here"), "see the option `format` of the connector")
+}
+
+fn registry(options: &Options) -> Result<Registry, ConnectorError> {
+    Registry::of(options)?.ok_or_else(|| {
+        error::options("`format=avro` needs to know where the schemas are", "add `schema_registry=\"http://host:8081\"`")
+    })
+}
+
+/// Options of one format are not for others.
+fn check_format_options(options: &Options) -> Result<(), ConnectorError> {
+    let format = options.text("format").unwrap_or("json");
+    let of = [("csv", &["delimiter", "null"][..]), ("avro", &["schema_registry", "schema_registry_user", "schema_registry_password"])];
+    for (owner, names) in of.into_iter().filter(|(owner, _)| *owner != format) {
+        if let Some(given) = names.iter().find(|name| options.get(name).is_some()) {
+            let what = if owner == "csv" { "CSV" } else { "Avro" };
+            return Err(error::options(
+                format!("`{given}` is an option of {what}, and the format is `{format}`"),
+                format!("leave `{given}` out"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn csv(options: &Options) -> Result<CsvFormat, ConnectorError> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod avro;
 mod exactly_once;
 mod sink;
 mod source;

@@ -19,7 +19,7 @@ use runink_connector_api::{ConnectorError, Positions, Reject, RejectReason};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// How columns of a file become those that are wanted.
-pub(super) struct Fit {
+pub(crate) struct Fit {
     /// For each wanted column, its place among those that are read.
     sources: Vec<usize>,
     schema: SchemaRef,
@@ -35,7 +35,7 @@ struct Fault {
 
 impl Fit {
     /// The plan, and the file's columns that are read for it, ascending.
-    pub(super) fn new(file: &SchemaRef, spec: &ReadSpec) -> Result<(Self, Vec<usize>), ConnectorError> {
+    pub(crate) fn new(file: &SchemaRef, spec: &ReadSpec) -> Result<(Self, Vec<usize>), ConnectorError> {
         let schema = spec.projected();
         let mut exact = true;
         let mut places = Vec::new();
@@ -62,7 +62,7 @@ impl Fit {
     }
 
     /// Fits a batch whose first row has that number.
-    pub(super) fn apply(&self, batch: &RecordBatch, first_row: u64) -> Result<Decoded, ConnectorError> {
+    pub(crate) fn apply(&self, batch: &RecordBatch, first_row: u64) -> Result<Decoded, ConnectorError> {
         let mut faults: BTreeMap<usize, Fault> = BTreeMap::new();
         let mut columns = Vec::with_capacity(self.sources.len());
         for (column, (&source, field)) in self.sources.iter().zip(self.schema.fields()).enumerate() {

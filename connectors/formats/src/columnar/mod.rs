@@ -15,6 +15,7 @@ use crate::{Decoded, ReadSpec, error};
 use ::parquet::file::reader::Length;
 use arrow::datatypes::SchemaRef;
 use file::SharedFile;
+pub(crate) use fit::Fit;
 use runink_connector_api::ConnectorError;
 use std::{
     fs::File,
@@ -96,7 +97,7 @@ impl ColumnarFormat {
 }
 
 /// Runs code of a library on bytes from outside. Damaged bytes may make it panic; that is an error like any other.
-fn guarded<T, E>(format: &'static str, place: &str, run: impl FnOnce() -> Result<T, E>) -> Result<T, ConnectorError>
+pub(crate) fn guarded<T, E>(format: &'static str, place: &str, run: impl FnOnce() -> Result<T, E>) -> Result<T, ConnectorError>
 where
     E: std::error::Error + Send + Sync + 'static,
 {

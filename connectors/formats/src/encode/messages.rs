@@ -12,6 +12,10 @@ use arrow::{
     datatypes::{DataType, SchemaRef},
     record_batch::RecordBatch,
 };
+use arrow_avro::{
+    schema::{AvroSchema, FingerprintStrategy},
+    writer::{Encoder, WriterBuilder, format::AvroSoeFormat},
+};
 use runink_connector_api::ConnectorError;
 use std::sync::Arc;
 
@@ -22,8 +26,25 @@ pub enum MessageOutput {
     Json,
     /// A CSV row without a header.
     Csv(CsvFormat),
+    /// Avro, in the wire format of schema registries; the schema ([`avro_schema`]) has this number there.
+    Avro(u32),
     /// The bytes of the only column.
     Raw,
+}
+
+/// The Avro schema of rows of that schema, as JSON.
+///
+/// # Errors
+/// Where a column has no form in Avro.
+pub fn avro_schema(schema: &SchemaRef, changelog: bool) -> Result<String, EncodeError> {
+    let schema = if changelog { with_multiplicity(schema)? } else { schema.clone() };
+    Ok(AvroSchema::try_from(schema.as_ref()).map_err(|e| no_avro(e.into()))?.json_string)
+}
+
+fn no_avro(cause: Box<dyn std::error::Error + Send + Sync>) -> ConnectorError {
+    ConnectorError::user("FMT008", format!("Avro cannot hold these rows: {cause}"))
+        .hint("give the columns types and names that Avro has, or write another format")
+        .caused_by(cause)
 }
 
 /// Writes each row of a batch as a message.
@@ -36,6 +57,7 @@ pub struct MessageEncoder {
 enum Style {
     Json(JsonStyle),
     Csv(CsvStyle),
+    Avro(Box<Encoder>),
     Raw,
 }
 
@@ -54,6 +76,10 @@ impl MessageEncoder {
             MessageOutput::Csv(csv) => {
                 cells::check("CSV", &schema)?;
                 Style::Csv(CsvStyle::new(&CsvFormat { header: Header::Absent, ..csv.clone() }, &schema).0)
+            }
+            MessageOutput::Avro(id) => {
+                let builder = WriterBuilder::new(schema.as_ref().clone()).with_fingerprint_strategy(FingerprintStrategy::Id(*id));
+                Style::Avro(Box::new(builder.build_encoder::<AvroSoeFormat>().map_err(|e| no_avro(e.into()))?))
             }
             MessageOutput::Raw => {
                 let [field] = schema.fields().as_ref() else { return Err(several_columns(&schema).into()) };
@@ -88,13 +114,19 @@ impl MessageEncoder {
             }
             return Ok(());
         }
+        if let Style::Avro(encoder) = &mut self.style {
+            let rows = RecordBatch::try_new(self.schema.clone(), columns).map_err(error::batch)?;
+            encoder.encode(&rows).map_err(|e| no_avro(e.into()))?;
+            encoder.flush().iter().for_each(|message| out.push(&message));
+            return Ok(());
+        }
         let fields = self.schema.fields().iter();
         let cells = fields.zip(&columns).map(|(field, array)| Cells::new(field, array.as_ref())).collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             match &self.style {
                 Style::Json(json) => json.write_row(&cells, row, out.open()),
                 Style::Csv(csv) => csv.write_row(&cells, row, out.open()),
-                Style::Raw => {}
+                Style::Avro(_) | Style::Raw => {}
             }
             // A message needs no newline at its end.
             out.open().pop();

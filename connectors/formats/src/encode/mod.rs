@@ -9,7 +9,7 @@ mod messages;
 mod prefix;
 
 pub use cells::CellText;
-pub use messages::{MessageEncoder, MessageOutput};
+pub use messages::{MessageEncoder, MessageOutput, avro_schema};
 
 use crate::{CsvFormat, EncodeError, error};
 use arrow::{

@@ -3,13 +3,16 @@
 //! [`Messages`] holds many of them end to end, so that a format decodes a whole batch in one pass. Every format has a [`MessageDecoder`]; a message that does
 //! not decode is a reject with its own bytes, and never costs its neighbours.
 
+mod arrow_ipc;
+mod avro;
 mod debezium;
 mod raw;
 mod text;
 
 use crate::{CsvFormat, Decoded, ReadSpec};
-use arrow::array::Int64Array;
+use arrow::{array::Int64Array, datatypes::SchemaRef};
 use runink_connector_api::{ConnectorError, Positions, Reject};
+pub use avro::{WriterSchemas, schema_id};
 use text::TextMessages;
 
 /// How many bytes of messages one [`Messages`] takes before it should be decoded. (One message more may go beyond it.)
@@ -94,6 +97,8 @@ pub enum MessageFormat {
     Csv(CsvFormat),
     /// An event of Debezium's, as JSON: rows and deletions of keys.
     Debezium,
+    /// An Arrow IPC stream, of any number of rows.
+    Arrow,
     /// The bytes as they are, for a schema of one column (text or bytes).
     Raw,
 }
@@ -135,8 +140,22 @@ pub fn message_decoder(format: &MessageFormat, spec: &ReadSpec) -> Result<Box<dy
         MessageFormat::Json => Box::new(TextMessages::json(spec)?),
         MessageFormat::Csv(csv) => Box::new(TextMessages::csv(csv, spec)?),
         MessageFormat::Debezium => Box::new(debezium::DebeziumMessages::new(spec)?),
+        MessageFormat::Arrow => Box::new(arrow_ipc::ArrowMessages::new(spec)),
         MessageFormat::Raw => Box::new(raw::RawMessages::new(spec)?),
     })
+}
+
+/// A decoder of Avro messages, whose schemas are looked up by number.
+pub fn avro_decoder(spec: &ReadSpec, schemas: Box<dyn WriterSchemas>) -> Box<dyn MessageDecoder> {
+    Box::new(avro::AvroMessages::new(spec, schemas))
+}
+
+/// The columns that an Avro schema (as JSON) has.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn avro_columns(schema: &str) -> Result<SchemaRef, ConnectorError> {
+    avro::columns(schema)
 }
 
 /// As much of a bad message as is kept.

@@ -115,3 +115,127 @@ fn events_of_debezium_put_and_delete() {
     ];
     assert_eq!(rejects, expected.map(|(at, why)| (at, why.to_owned())));
 }
+
+/// Schemas by number.
+struct Schemas(Vec<(u32, &'static str)>);
+
+impl WriterSchemas for Schemas {
+    fn schema(&mut self, id: u32) -> Result<Option<String>, ConnectorError> {
+        Ok(self.0.iter().find(|(n, _)| *n == id).map(|(_, s)| (*s).to_owned()))
+    }
+}
+
+fn outcome(decoder: &mut dyn MessageDecoder, messages: &Messages) -> Outcome {
+    let (mut rows, mut rejects) = (Vec::new(), Vec::new());
+    decoder
+        .decode(messages, &mut |decoded| {
+            for row in 0..decoded.rows.batch.num_rows() {
+                let json = crate::encode::row_as_json(&decoded.rows.batch, row);
+                rows.push((decoded.message_of(row), String::from_utf8(json).unwrap()));
+            }
+            rejects.extend(decoded.rows.rejects.iter().map(|r| (r.position, r.message.clone(), r.raw.clone())));
+        })
+        .unwrap();
+    (rows, rejects)
+}
+
+const AVRO_NEW: &str = r#"{"type":"record","name":"R","fields":[
+    {"name":"b","type":["null","string"]},{"name":"more","type":"double"},{"name":"a","type":"int"}]}"#;
+const AVRO_OLD: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}"#;
+const AVRO_OTHER: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"array","items":"int"}}]}"#;
+
+#[test]
+fn avro_messages_are_read_with_the_schema_they_were_written_with() {
+    let double = 1.5f64.to_le_bytes();
+    // Numbers are zigzag varints; a union is its branch and its value; a string its length and its bytes.
+    let new = |a: u8, b: &[u8]| [&[0, 0, 0, 0, 1, 2, b.len() as u8 * 2][..], b, &double, &[a * 2]].concat();
+    let null = [&[0, 0, 0, 0, 1, 0][..], &double, &[2]].concat();
+    let mut messages = Messages::default();
+    messages.push(&new(5, b"five"));
+    messages.push(&null);
+    messages.push(&[0, 0, 0, 0, 2, 14]);
+    messages.push(&new(6, b"\xff"));
+    messages.push(&new(7, b"x\ny"));
+    messages.push(&new(8, b"cut")[..9]);
+    messages.push(&new(9, b"nine"));
+    messages.push(&[0, 0, 0, 0, 9, 1]);
+    messages.push(b"{}");
+    messages.push(&[&new(1, b"z")[..], b"rest"].concat());
+    messages.push(&[0, 0, 0, 0, 3, 0]);
+    messages.push(&new(3, b"end"));
+    let schemas = Schemas(vec![(1, AVRO_NEW), (2, AVRO_OLD), (3, AVRO_OTHER)]);
+    let (rows, rejects) = outcome(avro_decoder(&spec(), Box::new(schemas)).as_mut(), &messages);
+    let expected = [
+        (0, r#"{"a":5,"b":"five"}"#),
+        (1, r#"{"a":1,"b":null}"#),
+        (2, r#"{"a":7,"b":null}"#),
+        (4, r#"{"a":7,"b":"x\ny"}"#),
+        (6, r#"{"a":9,"b":"nine"}"#),
+        (11, r#"{"a":3,"b":"end"}"#),
+    ];
+    assert_eq!(rows, expected.map(|(at, row)| (at, row.to_owned())));
+    let whys: Vec<_> = rejects.iter().map(|(at, why, _)| (*at, why.as_str())).collect();
+    let expected = [
+        (3, "not Avro: the value is none of schema 1"),
+        (5, "not Avro: the value is none of schema 1"),
+        (7, "not Avro: there is no schema 9 in the registry"),
+        (8, "not Avro: the message does not begin with a zero and a schema's number"),
+        (9, "not Avro: the value is none of schema 1"),
+    ];
+    assert_eq!(whys[..5], expected);
+    assert_eq!(whys[5].0, 10);
+    assert!(rejects.iter().all(|(at, _, raw)| raw.as_slice() == messages.get(*at as usize)));
+}
+
+#[test]
+fn avro_comes_back_as_it_was_written() {
+    use arrow::{
+        array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray},
+        record_batch::RecordBatch,
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("a", Arc::new(Int64Array::from(vec![Some(1), None]))),
+        ("b", Arc::new(StringArray::from(vec![Some("one"), None]))),
+        ("c", Arc::new(Float64Array::from(vec![0.5, -1.0]))),
+        ("d", Arc::new(TimestampMicrosecondArray::from(vec![1_000_000, 2]))),
+        ("e", Arc::new(Decimal128Array::from(vec![125, -5]).with_precision_and_scale(12, 2).unwrap())),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap();
+    let schema: &'static str = crate::avro_schema(&batch.schema(), false).unwrap().leak();
+    let mut messages = Messages::default();
+    let mut encoder = crate::MessageEncoder::new(&crate::MessageOutput::Avro(7), &batch.schema(), false).unwrap();
+    encoder.encode(&batch, None, &mut messages).unwrap();
+    assert_eq!((messages.len(), schema_id(messages.get(1))), (2, Some(7)));
+    let mut back = Vec::new();
+    let mut decoder = avro_decoder(&ReadSpec::all(batch.schema(), 10), Box::new(Schemas(vec![(7, schema)])));
+    decoder.decode(&messages, &mut |d| back.push(d.rows.batch)).unwrap();
+    assert_eq!(back, [batch]);
+}
+
+#[test]
+fn a_message_of_arrow_has_any_number_of_rows() {
+    use arrow::{
+        array::{ArrayRef, Int32Array, StringArray},
+        ipc::writer::StreamWriter,
+        record_batch::RecordBatch,
+    };
+    let stream = |ids: Vec<i32>| {
+        let names: StringArray = ids.iter().map(|i| Some(format!("n{i}"))).collect();
+        let columns: [(&str, ArrayRef); 2] = [("b", Arc::new(names)), ("a", Arc::new(Int32Array::from(ids)))];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        writer.into_inner().unwrap()
+    };
+    let mut messages = Messages::default();
+    messages.push(&stream(vec![1, 2, 3]));
+    messages.push(b"no stream");
+    messages.push(&stream(vec![4])[..90]);
+    messages.push(&stream(vec![5]));
+    let mut decoder = message_decoder(&MessageFormat::Arrow, &spec()).unwrap();
+    let (rows, rejects) = outcome(decoder.as_mut(), &messages);
+    assert_eq!(rows.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0, 0, 3]);
+    assert_eq!(rows[1].1, r#"{"a":2,"b":"n2"}"#);
+    assert_eq!(rejects.iter().map(|(at, ..)| *at).collect::<Vec<_>>(), [1, 2]);
+}

@@ -20,6 +20,7 @@ use frames::Frames;
 use outbox::HeldWriter;
 use rdkafka::ClientConfig;
 use rows::RowWriter;
+use runink_formats::MessageOutput;
 use runink_connector_api::{
     CommitIdentity, Committer, ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter,
 };
@@ -29,6 +30,7 @@ struct KafkaSink {
     config: SinkConfig,
     client: ClientConfig,
     topic: String,
+    output: MessageOutput,
     delivery: Delivery,
     hook: StepHook,
 }
@@ -39,7 +41,6 @@ pub(crate) fn open(config: SinkConfig, hook: StepHook) -> Result<Arc<dyn Sink>, 
     let topic = options::topic(&config.options)?.to_owned();
     topic::check(&config.options)?;
     rows::check_columns(&config.schema)?;
-    RowWriter::new(&config)?;
     let delivery = match (config.options.text("delivery"), config.checkpoints) {
         (Some("at-least-once"), _) | (None, false) => Delivery::AtLeastOnce,
         (_, true) => Delivery::ExactlyOnce,
@@ -48,7 +49,9 @@ pub(crate) fn open(config: SinkConfig, hook: StepHook) -> Result<Arc<dyn Sink>, 
     let client = client::config(&config.options, Side::Sink)?;
     let admin = topic::admin(&client, Ears(Arc::new(Heard::new(&config.options)?)))?;
     topic::ensure(&admin, client::brokers(&config.options), &topic, topic::making(&config.options)?.as_ref())?;
-    Ok(Arc::new(KafkaSink { config, client, topic, delivery, hook }))
+    // Last: what it registers stays.
+    let output = RowWriter::new(&config, None)?.output;
+    Ok(Arc::new(KafkaSink { output, config, client, topic, delivery, hook }))
 }
 
 impl Sink for KafkaSink {
@@ -61,7 +64,7 @@ impl Sink for KafkaSink {
     fn writer(&self, _: Share) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         if self.delivery == Delivery::ExactlyOnce {
             return Ok(Box::new(HeldWriter {
-                rows: RowWriter::new(&self.config)?,
+                rows: RowWriter::new(&self.config, Some(&self.output))?,
                 upserts: rows::upserts(&self.config),
                 frames: Frames::default(),
                 summary: SinkSummary::default(),
@@ -72,7 +75,7 @@ impl Sink for KafkaSink {
         let producer = self.client.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))?;
         Ok(Box::new(DirectWriter {
             topic: self.topic.clone(),
-            rows: RowWriter::new(&self.config)?,
+            rows: RowWriter::new(&self.config, Some(&self.output))?,
             upserts: rows::upserts(&self.config),
             producer,
             heard,

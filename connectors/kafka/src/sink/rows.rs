@@ -12,7 +12,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use runink_connector_api::{ConnectorError, SinkConfig};
-use runink_formats::{CellText, EncodeError, MessageEncoder, MessageOutput, Messages};
+use runink_formats::{CellText, EncodeError, MessageEncoder, MessageOutput, Messages, avro_schema};
 use std::sync::Arc;
 
 /// How a row's key is written.
@@ -30,6 +30,7 @@ pub(crate) struct RowWriter {
     /// The columns of the value.
     value: Vec<usize>,
     encoder: MessageEncoder,
+    pub(crate) output: MessageOutput,
     key: Key,
     headers: Vec<(String, usize)>,
     timestamp: Option<usize>,
@@ -57,7 +58,8 @@ pub(crate) fn upserts(config: &SinkConfig) -> Option<Upserts> {
 }
 
 impl RowWriter {
-    pub(crate) fn new(config: &SinkConfig) -> Result<Self, ConnectorError> {
+    /// `output` says how values are written; where it is not known yet, the options do, and the schema is registered.
+    pub(crate) fn new(config: &SinkConfig, output: Option<&MessageOutput>) -> Result<Self, ConnectorError> {
         let topic = options::topic(&config.options)?.to_owned();
         let schema = &config.schema;
         let find = |option: &str, name: &str| {
@@ -86,8 +88,12 @@ impl RowWriter {
         if writes_events(config) && config.options.text("format").is_some_and(|f| f != "json") {
             return Err(error::options("events of Debezium are JSON", "leave `format` out, or write `changes=upsert`"));
         }
-        let encoder =
-            MessageEncoder::new(&options::output_format(&config.options)?, &project(&value)?, writes_changes(config)).map_err(failed)?;
+        let (columns_of_value, changes) = (project(&value)?, writes_changes(config));
+        let output = match output {
+            Some(output) => output.clone(),
+            None => options::output_format(&config.options, || avro_schema(&columns_of_value, changes).map_err(failed))?,
+        };
+        let encoder = MessageEncoder::new(&output, &columns_of_value, changes).map_err(failed)?;
         let columns = config.key.iter().map(|name| find("key", name)).collect::<Result<Vec<_>, _>>()?;
         let key = match (columns.as_slice(), config.options.text("key_format")) {
             ([], _) if upserts(config).is_some() => {
@@ -111,6 +117,7 @@ impl RowWriter {
             topic,
             value,
             encoder,
+            output,
             key,
             headers,
             timestamp,

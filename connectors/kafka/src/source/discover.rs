@@ -3,7 +3,8 @@
 use super::{columns, start};
 use crate::{
     client::{self, Ears, Heard, Side},
-    error, options,
+    error,
+    options::{self, ValueFormat},
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaError, message::Message};
@@ -23,17 +24,24 @@ pub(crate) fn discover(config: &SourceConfig) -> Result<SchemaRef, ConnectorErro
     let options = &config.options;
     options::brokers_given(options)?;
     let topic = options::topic(options)?;
-    let own: Vec<Arc<Field>> = match options::message_format(options)? {
-        MessageFormat::Raw => vec![Arc::new(Field::new("value", DataType::Binary, false))],
-        MessageFormat::Json => {
+    let own: Vec<Arc<Field>> = match options::ValueFormat::of(options)? {
+        ValueFormat::Avro(registry) => {
+            let subject = format!("{topic}-value");
+            let Some(schema) = registry.latest(&subject)? else { return Err(error::no_sample(topic, "the schema registry has no schema for it")) };
+            let columns = runink_formats::avro_columns(&schema).map_err(|e| error::named(topic, e))?;
+            columns.fields().iter().cloned().collect()
+        }
+        ValueFormat::Plain(MessageFormat::Arrow) => return Err(error::no_sample(topic, "streams of Arrow are not looked into")),
+        ValueFormat::Plain(MessageFormat::Raw) => vec![Arc::new(Field::new("value", DataType::Binary, false))],
+        ValueFormat::Plain(MessageFormat::Json) => {
             let sample = sample(config, topic)?;
             let schema = infer(&TextFormat::Json, &sample, true).map_err(|e| error::named(topic, e))?;
             schema.fields().iter().cloned().collect()
         }
-        MessageFormat::Debezium => {
+        ValueFormat::Plain(MessageFormat::Debezium) => {
             return Err(error::no_sample(topic, "its events have the rows of a table, whose columns a contract says"));
         }
-        MessageFormat::Csv(_) => return Err(error::no_sample(topic, "rows of CSV do not name their columns")),
+        ValueFormat::Plain(MessageFormat::Csv(_)) => return Err(error::no_sample(topic, "rows of CSV do not name their columns")),
     };
     let beside = columns::beside_fields(options);
     let own = own.into_iter().filter(|f| !beside.iter().any(|b| b.name() == f.name()));

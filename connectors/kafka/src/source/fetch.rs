@@ -12,6 +12,7 @@ use super::{
 use crate::{
     client::{self, Ears},
     error,
+    registry::Registry,
 };
 use crossbeam_channel::{SendTimeoutError, Sender};
 use rdkafka::{
@@ -22,7 +23,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 use runink_connector_api::{ConnectorError, Share};
-use runink_formats::MESSAGES_BYTES;
+use runink_formats::{MESSAGES_BYTES, schema_id};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -70,6 +71,8 @@ pub(super) struct Task {
     /// All partitions that there were; others are new.
     pub(super) known: BTreeSet<i32>,
     pub(super) bounded: bool,
+    /// Where the schemas of messages are looked up, here rather than on the worker, which must not wait.
+    pub(super) registry: Option<Registry>,
     pub(super) discover_every: Duration,
 }
 
@@ -152,6 +155,9 @@ impl Fetcher {
                     let partition = message.partition();
                     if let Some(reading) = self.readings.get_mut(&partition) {
                         reading.end = None;
+                        if let (Some(registry), Some(id)) = (&self.task.registry, message.payload().and_then(schema_id)) {
+                            registry.schema(id)?;
+                        }
                         let boundary = boundary(&self.task, reading);
                         if reading.span.to.is_some_and(|to| message.offset() >= to) {
                             drop(message);

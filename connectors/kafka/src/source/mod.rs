@@ -18,12 +18,13 @@ use crate::{
     error, options,
 };
 use arrow::datatypes::SchemaRef;
+use crate::options::ValueFormat;
 use columns::Columns;
 use deletions::Deletions;
 use rdkafka::{ClientConfig, consumer::Consumer};
 use reader::KafkaReader;
 use runink_connector_api::{Boundedness, ConnectorError, EpochBy, Options, SavedPosition, Share, Source, SourceConfig, SourceReader};
-use runink_formats::{MessageFormat, ReadSpec, message_decoder};
+use runink_formats::ReadSpec;
 use start::{Span, Start};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -36,7 +37,7 @@ pub(crate) struct Shared {
     ears: Ears,
     brokers: String,
     topic: String,
-    format: MessageFormat,
+    format: ValueFormat,
     columns: Columns,
     options: Options,
     schema: SchemaRef,
@@ -56,14 +57,14 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
     options::brokers_given(options)?;
     let topic = options::topic(options)?.to_owned();
     let Some(schema) = config.schema.clone() else { return Err(error::bug("a source was opened without a schema")) };
-    let format = options::message_format(options)?;
+    let format = ValueFormat::of(options)?;
     let start = Start::parse(options.text("start").unwrap_or("earliest"))?;
     let columns = Columns::new(options, &schema, &ReadSpec::new(&config, schema.clone()))?;
-    if format == MessageFormat::Debezium && config.key.is_empty() {
+    if format.is_events() && config.key.is_empty() {
         return Err(error::options("events of Debezium change the rows of keys", "name the key: `key=id`"));
     }
     Deletions::new(options, &schema, &columns, &config.key)?;
-    message_decoder(&format, &columns.value).map_err(|e| error::named(&topic, e))?;
+    format.decoder(&columns.value).map_err(|e| error::named(&topic, e))?;
     let every = options.duration_us("discover_every").unwrap_or_default().unsigned_abs();
     let client_config = client::config(options, Side::Source)?;
     let ears = Ears(Arc::new(Heard::new(options)?));

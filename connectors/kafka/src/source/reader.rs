@@ -17,7 +17,7 @@ use arrow::{
 };
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use runink_connector_api::{Chunk, ConnectorError, Ordinal, Partition, Poll, Positions, Reject, RejectReason, Share, SourceReader};
-use runink_formats::{MessageDecoder, MessageFormat, message_decoder};
+use runink_formats::MessageDecoder;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -42,7 +42,7 @@ pub(super) struct KafkaReader {
 
 impl KafkaReader {
     pub(super) fn start(shared: Arc<Shared>, share: Share, spans: BTreeMap<i32, Option<Span>>) -> Result<Self, ConnectorError> {
-        let decoder = message_decoder(&shared.format, &shared.columns.value).map_err(|e| error::named(&shared.topic, e))?;
+        let decoder = shared.format.decoder(&shared.columns.value).map_err(|e| error::named(&shared.topic, e))?;
         let deletions = Deletions::new(&shared.options, &shared.schema, &shared.columns, &shared.key)?;
         let consumer = client::consumer(&shared.config, shared.ears.clone())?;
         let (sender, events) = bounded(QUEUE_BATCHES);
@@ -55,6 +55,7 @@ impl KafkaReader {
             spans,
             known: shared.spans.keys().copied().collect(),
             bounded: shared.bounded,
+            registry: shared.format.registry().cloned(),
             discover_every: shared.discover_every,
         };
         let fetcher = Fetcher::new(task, consumer, shared.ears.clone(), sender, stop.clone());
@@ -105,7 +106,7 @@ impl KafkaReader {
         match &mut self.deletions {
             _ if raw.tombstones.is_empty() => {}
             // What follows an event of a deletion, for compaction only.
-            _ if self.shared.format == MessageFormat::Debezium => {}
+            _ if self.shared.format.is_events() => {}
             Some(deletions) => {
                 let before = |row: usize| of.value(row) as usize;
                 let with = deletions.put_between(&batch, diffs.as_ref(), before, |row| offsets.value(row), &raw.tombstones)?;
