@@ -120,6 +120,8 @@ pub trait SourceReader: Send {
 
 /// What a poll gave.
 #[derive(Debug)]
+// It is handed on once and never kept; a box for each chunk would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 pub enum Poll {
     /// Rows, rejects, or both.
     Rows(Chunk),

@@ -31,11 +31,12 @@ mod utf8;
 
 pub use columnar::{ColumnarFile, ColumnarFormat, UNIT_ROWS, UnitReader, open};
 pub use csv::{CsvFormat, Header, HeaderRow};
-pub use encode::{CellText, Encoder, MULTIPLICITY, MessageEncoder, MessageOutput, avro_schema, OutputFormat, ParquetCompression};
+pub use encode::{CellText, Encoder, MULTIPLICITY, MessageEncoder, MessageOutput, OutputFormat, ParquetCompression, avro_schema};
 pub use error::EncodeError;
 pub use infer::{SAMPLE_BYTES, SAMPLE_ROWS, infer};
 pub use messages::{
-    DecodedMessages, MESSAGES_BYTES, MessageDecoder, MessageFormat, Messages, WriterSchemas, avro_columns, avro_decoder, message_decoder, schema_id,
+    DecodedMessages, MESSAGES_BYTES, MessageDecoder, MessageFormat, Messages, WriterSchemas, avro_columns, avro_decoder, message_decoder,
+    schema_id,
 };
 pub use read::{Decoded, ReadSpec};
 pub use scan::RowScan;

@@ -204,13 +204,19 @@ pub(crate) fn is_passing(cause: &KafkaError) -> bool {
     )
 }
 
+/// Waits between two bounded attempts. What the outside does meanwhile is no condition that could be waited for.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn pause(length: Duration) {
+    thread::sleep(length);
+}
+
 /// Asks until there is an answer, an error that stays, or no patience left.
 pub(crate) fn ask<T>(mut question: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, KafkaError> {
     let until = Instant::now() + PATIENCE;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match question(left.max(ASK_AGAIN)) {
-            Err(cause) if is_passing(&cause) && left > ASK_AGAIN => thread::sleep(ASK_AGAIN),
+            Err(cause) if is_passing(&cause) && left > ASK_AGAIN => pause(ASK_AGAIN),
             answer => return answer,
         }
     }

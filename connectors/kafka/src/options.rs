@@ -191,9 +191,8 @@ fn no_format(format: &str) -> ConnectorError {
 }
 
 fn registry(options: &Options) -> Result<Registry, ConnectorError> {
-    Registry::of(options)?.ok_or_else(|| {
-        error::options("`format=avro` needs to know where the schemas are", "add `schema_registry=\"http://host:8081\"`")
-    })
+    Registry::of(options)?
+        .ok_or_else(|| error::options("`format=avro` needs to know where the schemas are", "add `schema_registry=\"http://host:8081\"`"))
 }
 
 /// Options of one format are not for others.

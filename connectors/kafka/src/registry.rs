@@ -1,7 +1,7 @@
 //! A client of schema registries that speak Confluent's HTTP: schemas by number, and numbers of schemas. What was looked up is kept: a number never changes its
 //! schema.
 
-use crate::{error, secret};
+use crate::{client, error, secret};
 use reqwest::{
     StatusCode,
     blocking::{Client, RequestBuilder},
@@ -13,7 +13,6 @@ use std::{
     collections::HashMap,
     panic::catch_unwind,
     sync::{Arc, Mutex, PoisonError},
-    thread,
     time::Duration,
 };
 
@@ -71,12 +70,12 @@ impl Registry {
         };
         // Without a provider of cryptography the client does not come to be; it says so by a panic.
         let built = catch_unwind(|| Client::builder().timeout(PATIENCE).build());
-        let client = match built {
+        let http = match built {
             Ok(Ok(client)) => client,
             Ok(Err(cause)) => return Err(error::registry(&url, &cause.to_string())),
             Err(_) => return Err(error::bug("the HTTP client has no cryptography")),
         };
-        Ok(Some(Registry { url: url.trim_end_matches('/').to_owned(), user, client, schemas: Arc::default() }))
+        Ok(Some(Registry { url: url.trim_end_matches('/').to_owned(), user, client: http, schemas: Arc::default() }))
     }
 
     /// Asks with bounded patience; gives the status and the text of the answer.
@@ -101,7 +100,7 @@ impl Registry {
             if tries >= MAX_TRIES {
                 return Err(error::registry(&self.url, &why));
             }
-            thread::sleep(wait);
+            client::pause(wait);
             wait *= 2;
         }
     }

@@ -49,8 +49,12 @@ impl MessageDecoder for ArrowMessages {
         for message in 0..messages.len() {
             let bytes = messages.get(message);
             if let Err(why) = self.one(message, bytes, emit) {
-                let reject =
-                    Reject { reason: RejectReason::Decode, position: message as u64, message: format!("not Arrow IPC of these columns: {}", why.message), raw: raw_of(bytes) };
+                let reject = Reject {
+                    reason: RejectReason::Decode,
+                    position: message as u64,
+                    message: format!("not Arrow IPC of these columns: {}", why.message),
+                    raw: raw_of(bytes),
+                };
                 let batch = RecordBatch::new_empty(self.spec.projected());
                 emit(DecodedMessages { rows: Decoded { batch, rejects: vec![reject], positions: Positions::From(0) }, diffs: None });
             }

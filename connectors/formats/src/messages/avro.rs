@@ -87,7 +87,8 @@ impl Known {
         let schema = AvroSchema::new(json);
         let decoder = decoder(id, &schema, spec.batch_rows)?;
         let own = decoder.schema();
-        let missing = spec.projected().fields().iter().filter(|f| f.is_nullable() && own.index_of(f.name()).is_err()).cloned().collect::<Vec<_>>();
+        let missing =
+            spec.projected().fields().iter().filter(|f| f.is_nullable() && own.index_of(f.name()).is_err()).cloned().collect::<Vec<_>>();
         let unknown = missing.iter().map(|f| Arc::new(Field::new(f.name(), DataType::Null, true)));
         let arrow: SchemaRef = Arc::new(Schema::new(own.fields().iter().cloned().chain(unknown).collect::<Vec<_>>()));
         let (fit, columns) = Fit::new(&arrow, spec)?;

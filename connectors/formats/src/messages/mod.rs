@@ -11,8 +11,8 @@ mod text;
 
 use crate::{CsvFormat, Decoded, ReadSpec};
 use arrow::{array::Int64Array, datatypes::SchemaRef};
-use runink_connector_api::{ConnectorError, Positions, Reject};
 pub use avro::{WriterSchemas, schema_id};
+use runink_connector_api::{ConnectorError, Positions, Reject};
 use text::TextMessages;
 
 /// How many bytes of messages one [`Messages`] takes before it should be decoded. (One message more may go beyond it.)

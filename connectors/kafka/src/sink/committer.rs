@@ -29,7 +29,6 @@ use rdkafka::{
 use runink_connector_api::{CheckpointNumber, CommitIdentity, Committer, ConnectorError, Options, Outbox, Witness};
 use std::{
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -102,7 +101,7 @@ fn step(mut attempt: impl FnMut(Duration) -> Result<(), KafkaError>) -> Result<(
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match attempt(left.max(TRY_AGAIN)) {
-            Err(KafkaError::Transaction(error)) if may_retry(&error) && left > TRY_AGAIN => thread::sleep(TRY_AGAIN),
+            Err(KafkaError::Transaction(error)) if may_retry(&error) && left > TRY_AGAIN => client::pause(TRY_AGAIN),
             done => return done,
         }
     }
@@ -304,7 +303,7 @@ impl KafkaCommitter {
             if tries >= MAX_TRIES || !(client::is_passing(&cause) || matches!(cause, KafkaError::Transaction(_))) {
                 return Err(error::transaction(&self.topic, cause));
             }
-            thread::sleep(TRY_AGAIN);
+            client::pause(TRY_AGAIN);
         }
     }
 

@@ -19,7 +19,6 @@ use rdkafka::{
 use runink_connector_api::{ConnectorError, SinkSummary, SinkWriter};
 use std::{
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -86,7 +85,7 @@ impl DirectWriter {
                     return Err(self.failed(cause));
                 }
                 self.check()?;
-                thread::sleep(FULL_RETRY);
+                self.producer.poll(FULL_RETRY);
                 record = back;
             }
             self.summary.rows += 1;

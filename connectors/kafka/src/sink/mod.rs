@@ -20,10 +20,10 @@ use frames::Frames;
 use outbox::HeldWriter;
 use rdkafka::ClientConfig;
 use rows::RowWriter;
-use runink_formats::MessageOutput;
 use runink_connector_api::{
     CommitIdentity, Committer, ConnectorError, Delivery, Share, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter,
 };
+use runink_formats::MessageOutput;
 use std::sync::Arc;
 
 struct KafkaSink {

@@ -27,7 +27,9 @@ pub(crate) fn discover(config: &SourceConfig) -> Result<SchemaRef, ConnectorErro
     let own: Vec<Arc<Field>> = match options::ValueFormat::of(options)? {
         ValueFormat::Avro(registry) => {
             let subject = format!("{topic}-value");
-            let Some(schema) = registry.latest(&subject)? else { return Err(error::no_sample(topic, "the schema registry has no schema for it")) };
+            let Some(schema) = registry.latest(&subject)? else {
+                return Err(error::no_sample(topic, "the schema registry has no schema for it"));
+            };
             let columns = runink_formats::avro_columns(&schema).map_err(|e| error::named(topic, e))?;
             columns.fields().iter().cloned().collect()
         }

@@ -13,12 +13,12 @@ mod start;
 
 pub(crate) use discover::discover;
 
+use crate::options::ValueFormat;
 use crate::{
     client::{self, Ears, Heard, Side},
     error, options,
 };
 use arrow::datatypes::SchemaRef;
-use crate::options::ValueFormat;
 use columns::Columns;
 use deletions::Deletions;
 use rdkafka::{ClientConfig, consumer::Consumer};

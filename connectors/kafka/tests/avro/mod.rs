@@ -101,10 +101,8 @@ fn given(url: &str, more: &[(&'static str, OptionValue)]) -> Vec<(&'static str, 
 }
 
 fn batch() -> RecordBatch {
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("id", Arc::new(Int64Array::from(vec![1, 2]))),
-        ("name", Arc::new(StringArray::from(vec![Some("one"), None]))),
-    ];
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("id", Arc::new(Int64Array::from(vec![1, 2]))), ("name", Arc::new(StringArray::from(vec![Some("one"), None])))];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
 }
 
@@ -167,7 +165,8 @@ fn with_secrets_registries_that_do_not_help_are_named() {
     assert_eq!(sink(&given("127.0.0.1:1", &[])).code, "KAF001");
     assert_eq!(sink(&given("http://127.0.0.1:1", &[])).code, "KAF040");
     let other = emulator();
-    let wrong: Vec<_> = given(&other.url, &[]).into_iter().map(|(n, v)| if n == "schema_registry_user" { (n, text("eve")) } else { (n, v) }).collect();
+    let wrong: Vec<_> =
+        given(&other.url, &[]).into_iter().map(|(n, v)| if n == "schema_registry_user" { (n, text("eve")) } else { (n, v) }).collect();
     assert_eq!(sink(&wrong).code, "KAF041");
     let inline: Vec<_> =
         given(&other.url, &[]).into_iter().map(|(n, v)| if n == "schema_registry_password" { (n, text("pass")) } else { (n, v) }).collect();

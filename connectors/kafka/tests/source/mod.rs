@@ -392,6 +392,6 @@ fn a_reader_that_is_dropped_lets_go() {
     let until = Instant::now() + PATIENCE;
     while threads() > 0 {
         assert!(Instant::now() < until, "the thread goes on");
-        thread::sleep(Duration::from_millis(5));
+        thread::park_timeout(Duration::from_millis(5));
     }
 }

@@ -13,7 +13,6 @@ use runink_connector_api::{
 };
 use std::{
     future::Future,
-    io::Write,
     net::TcpListener,
     path::{Path, PathBuf},
     pin::pin,
@@ -135,7 +134,7 @@ pub(crate) fn delete_topic(topic: &str) {
     let until = Instant::now() + PATIENCE;
     while admin.inner().fetch_metadata(None, PATIENCE).unwrap().topics().iter().any(|t| t.name() == topic) {
         assert!(Instant::now() < until, "the topic stays");
-        thread::sleep(Duration::from_millis(20));
+        thread::park_timeout(Duration::from_millis(20));
     }
 }
 
@@ -297,10 +296,4 @@ pub(crate) fn error_of<T>(result: Result<T, ConnectorError>) -> ConnectorError {
         Ok(_) => panic!("an error was expected"),
         Err(error) => error,
     }
-}
-
-/// Standard error, where the test harness does not swallow it.
-#[allow(dead_code)]
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
