@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clocks, no threads. What only the outside knows (the schema of a file without contract) is handed in.
 
 mod catalogue;
+mod check;
 pub mod explain;
 mod expr;
 mod join;
@@ -18,6 +19,7 @@ mod sql;
 mod types;
 
 pub use catalogue::catalogue;
+pub use check::{CheckOp, Demand, ShareOp, checks_schema};
 pub use join::{JoinBound, StreamJoinKind, StreamJoinOp};
 pub use pattern::{
     AfterMatch, Automaton, Gap, MatchEvent, MatchOp, PATTERN_STATES_MAX, Pattern, PatternError, Pick, Reference, State, Takes, Target,

@@ -4,7 +4,7 @@
 //! resolved (unqualified column names of the node's own input), typed, coerced and simplified; every schema has unique
 //! field names. The engine adds nothing of meaning: it turns expressions into kernels and nodes into operators.
 
-use crate::{FirstOp, MatchOp, NeighbourOp, RankOp, StreamJoinOp};
+use crate::{CheckOp, FirstOp, MatchOp, NeighbourOp, RankOp, StreamJoinOp};
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::{AggregateUDF, Expr};
 use runink_connector_api::{Delivery, Options, Predicate, RejectReason};
@@ -165,6 +165,8 @@ pub enum Op {
     Neighbour(NeighbourOp),
     /// Finds rows that follow each other in a certain way. One input.
     Match(Box<MatchOp>),
+    /// Says of each window of its input's rows whether an expectation holds. One input; nobody reads what comes out.
+    Check(CheckOp),
     /// The scenario's reject stream: schema [`crate::rejected_schema`]. No input in the plan: the engine feeds it from every node.
     Rejected,
     /// Hands rows on without change, so that they can be read under this name (a step that tests observe).

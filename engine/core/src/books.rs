@@ -39,7 +39,8 @@ fn steps_of(node: &Node) -> Vec<&str> {
         | Op::Neighbour(_) => {
             vec![&node.name]
         }
-        Op::Source(_) | Op::Union | Op::Rejected | Op::Output | Op::Sink(_) => Vec::new(),
+        // What is expected of windows is looked at beside the step.
+        Op::Source(_) | Op::Union | Op::Check(_) | Op::Rejected | Op::Output | Op::Sink(_) => Vec::new(),
     }
 }
 

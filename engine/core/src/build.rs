@@ -162,6 +162,10 @@ impl<'scope> Builder<'scope, '_> {
                 rejects.push(more);
                 out
             }
+            Op::Check(op) => {
+                let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
+                stateful::check(input, marks.clone(), (id, node), op, &schema, self.shared)?
+            }
             Op::Source(_) | Op::Rejected | Op::Sink(_) => return Err(missing().into()),
         })
     }

@@ -10,6 +10,7 @@
 mod books;
 mod build;
 mod checkpoints;
+mod checks;
 mod clock;
 mod commits;
 mod driver;
@@ -28,6 +29,7 @@ pub mod testing;
 mod watermark;
 
 pub use checkpoints::{Checkpointing, EPOCHS_PER_INTERVAL, lasting_names};
+pub use checks::{BrokenWindow, CheckSnapshot};
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
 pub use commits::{AfterRestart, Commits, Committing, after_restart};
 pub use error::EngineError;

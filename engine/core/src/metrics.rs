@@ -1,6 +1,9 @@
 //! What a running scenario counts, and how it looks at a moment.
 
-use crate::books::{self, Side};
+use crate::{
+    books::{self, Side},
+    checks::{Check, CheckSnapshot},
+};
 use runink_operators::rows::StageCounts;
 use runink_planner::{NodeId, Op, Plan};
 use std::{
@@ -16,6 +19,7 @@ pub(crate) struct Metrics {
     parts: Vec<Vec<books::Part>>,
     sources: BTreeMap<usize, (String, SourceCounters)>,
     sinks: BTreeMap<usize, (String, SinkCounters)>,
+    checks: BTreeMap<usize, Check>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +52,7 @@ impl Metrics {
     pub(crate) fn of(plan: &Plan) -> Self {
         let (steps, parts) = books::of(plan);
         let steps = steps.into_iter().map(|name| (name, StepCounters::default())).collect();
-        let mut metrics = Metrics { steps, parts, sources: BTreeMap::new(), sinks: BTreeMap::new() };
+        let mut metrics = Metrics { steps, parts, sources: BTreeMap::new(), sinks: BTreeMap::new(), checks: BTreeMap::new() };
         for (id, node) in plan.nodes.iter().enumerate() {
             match &node.op {
                 Op::Source(_) => {
@@ -64,6 +68,9 @@ impl Metrics {
                 }
                 Op::Sink(_) => {
                     metrics.sinks.insert(id, (node.name.clone(), SinkCounters::default()));
+                }
+                Op::Check(_) => {
+                    metrics.checks.insert(id, Check::of(&node.name));
                 }
                 _ => {}
             }
@@ -83,6 +90,10 @@ impl Metrics {
 
     pub(crate) fn sink(&self, node: usize) -> Option<&SinkCounters> {
         self.sinks.get(&node).map(|(_, c)| c)
+    }
+
+    pub(crate) fn check(&self, node: NodeId) -> Option<&Check> {
+        self.checks.get(&node.0)
     }
 
     pub(crate) fn snapshot(&self, rejected_total: u64) -> MetricsSnapshot {
@@ -120,6 +131,7 @@ impl Metrics {
                 .values()
                 .map(|(name, c)| SinkSnapshot { name: name.clone(), rows: c.rows.load(Relaxed), bytes: c.bytes.load(Relaxed) })
                 .collect(),
+            checks: self.checks.values().map(Check::snapshot).collect(),
         }
     }
 }
@@ -185,6 +197,8 @@ pub struct MetricsSnapshot {
     pub steps: Vec<StepSnapshot>,
     /// In the plan's order.
     pub sinks: Vec<SinkSnapshot>,
+    /// Expectations on windows, in the plan's order.
+    pub checks: Vec<CheckSnapshot>,
 }
 
 /// One source's counters.

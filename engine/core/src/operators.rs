@@ -175,6 +175,33 @@ pub(crate) fn rows<'scope>(
     Ok((stream, reject_stream))
 }
 
+/// Notes which windows broke an expectation.
+pub(crate) fn checked<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    (id, node): (NodeId, &Node),
+    shared: &Arc<Shared>,
+) -> Stream<'scope, Time, Packet> {
+    let mut builder = OperatorBuilder::new(format!("{}: noted", node.name), input.scope());
+    let mut input = builder.new_input(input, Pipeline);
+    let (output, stream) = builder.new_output::<Packet>();
+    let mut output = PacketOutput::new(output);
+    let shared = shared.clone();
+    builder.build(move |_| {
+        move |_: &[MutableAntichain<Time>]| {
+            input.for_each(|cap, packet| {
+                let packet = std::mem::take(packet);
+                if let (Some(batch), Some(check)) = (&packet.batch, shared.metrics.check(id)) {
+                    check.note(&batch.rows);
+                }
+                if let Some(cap) = cap.retain_least(0) {
+                    output.send(&cap, packet);
+                }
+            });
+        }
+    });
+    stream
+}
+
 /// Lets somebody see what flows.
 pub(crate) fn tap<'scope>(
     input: Stream<'scope, Time, Packet>,

@@ -6,7 +6,7 @@ use crate::{
     driver::{PacketOutput, RejectOutput, Stash, guarded, in_order, least},
     exchange::{Route, pact},
     metrics::Moved,
-    operators::{MarkStream, Marks, Standing, Streams, closed},
+    operators::{self, MarkStream, Marks, Standing, Streams, closed},
     packet::Packet,
     scenario::Shared,
 };
@@ -16,10 +16,11 @@ use runink_operators::{
     EpochOperator, EpochTime, OperatorError, Rejects,
     aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
     changes::ChangesOperator,
+    check::{CheckWindows, CountRows},
     stream_join::StreamJoinOperator,
     table_join::TableJoinOperator,
 };
-use runink_planner::{AggregateOp, ChangesOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
+use runink_planner::{AggregateOp, ChangesOp, CheckOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
 use std::sync::Arc;
 use timely::{
     communication::Pull,
@@ -252,6 +253,24 @@ pub(crate) fn keyed<'scope>(
     let groups = shared.spec.settings.key_groups;
     let route = (input.scope().peers() > 1).then(|| Route::Keys { columns: keys.to_vec(), groups });
     stateful(vec![(input, route)], marks, (id, node), operator, ALL, shared)
+}
+
+/// Says of windows whether an expectation holds. Rows are counted where they are; only counts travel.
+pub(crate) fn check<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    op: &CheckOp,
+    schema: &SchemaRef,
+    shared: &Arc<Shared>,
+) -> Result<Stream<'scope, Time, Packet>, OperatorError> {
+    let groups = shared.spec.settings.key_groups;
+    let count = Box::new(CountRows::new(&node.name, op, schema)?);
+    let (counts, _) = stateful(vec![(input, None)], marks.clone(), (id, node), count, ALL, shared);
+    let route = Route::Keys { columns: Vec::new(), groups };
+    let windows = Box::new(CheckWindows::new(&node.name, op, groups));
+    let (checked, _) = stateful(vec![(counts, Some(route))], marks, (id, node), windows, ALL, shared);
+    Ok(operators::checked(checked, (id, node), shared))
 }
 
 /// Joins two streams. Rows of both go to the worker that holds their key.

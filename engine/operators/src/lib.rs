@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 mod batch;
+pub mod check;
 pub mod changes;
 mod epoch;
 mod error;

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod aggregate_cases;
+mod check;
 mod changes;
 mod hash;
 mod join;

@@ -1,6 +1,6 @@
 //! What a run did, step by step, for people and for machines.
 
-use runink_engine::{Ending, MetricsSnapshot, Outcome, RejectedRow};
+use runink_engine::{BrokenWindow, Ending, MetricsSnapshot, Outcome, RejectedRow};
 use serde_json::{Value, json};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
@@ -60,6 +60,13 @@ pub(crate) fn text(title: &str, outcome: &Outcome, rejects: &[RejectedRow], elap
         let line = line.trim_end();
         out.push_str(&if i == 0 { format!("{dim}{line}{off}\n") } else { format!("{line}\n") });
     }
+    for check in metrics.checks.iter().filter(|c| c.broken > 0) {
+        let (windows, broken) = (count(check.windows), count(check.broken));
+        out.push_str(&format!("  {yellow}{}{off}: broken in {broken} of {windows} windows, the first of them:\n", check.name));
+        for window in check.first.iter().take(3) {
+            out.push_str(&format!("    {}\n", broken_window(window)));
+        }
+    }
     if metrics.rejected > 0 {
         out.push_str(&format!("  {yellow}{} rejected{off}, the first of them:\n", count(metrics.rejected)));
         for reject in rejects.iter().take(3) {
@@ -67,6 +74,14 @@ pub(crate) fn text(title: &str, outcome: &Outcome, rejects: &[RejectedRow], elap
         }
     }
     out
+}
+
+/// A window that broke an expectation: when, and what was in it.
+fn broken_window(window: &BrokenWindow) -> String {
+    let windows = if window.windows == 1 { String::new() } else { format!(" ({} windows)", count(window.windows)) };
+    let counted = if window.counted == window.rows { String::new() } else { format!(", {} of which it counts", count(window.counted)) };
+    let rows = if window.rows == 1 { "row" } else { "rows" };
+    format!("{} to {}{windows}: {} {rows}{counted}", instant(window.start_us), instant(window.end_us), count(window.rows))
 }
 
 /// A rejected row: why, where, and what was wrong.

@@ -5,8 +5,8 @@ use super::{
     order, words,
 };
 use crate::{
-    AggregateCall, AggregateOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind, StateBound,
-    StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowSpec, types::type_name,
+    AggregateCall, AggregateOp, CheckOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind,
+    StateBound, StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowShape, WindowSpec, types::type_name,
 };
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::Expr;
@@ -174,6 +174,7 @@ fn operator(op: &Op) -> &'static str {
         Op::Changes(_) => "changes",
         Op::TableJoin(_) => "table join",
         Op::StreamJoin(_) => "stream join",
+        Op::Check(_) => "expectation",
         Op::Rank(_) => "ranking",
         Op::First(_) => "first of each key",
         Op::Neighbour(_) => "neighbours",
@@ -205,6 +206,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
             Op::Rank(RankOp { keys, .. }) | Op::First(FirstOp { keys, .. }) | Op::Neighbour(NeighbourOp { keys, .. }) => {
                 ("by key", by(keys.clone()))
             }
+            Op::Check(_) => ("as counts to one worker", Vec::new()),
             Op::Sink(_) => ("to the sink's writers", Vec::new()),
             _ => ("as they come", Vec::new()),
         }
@@ -311,8 +313,16 @@ fn work(plan: &Plan, node: &Node) -> Vec<Line> {
         (Op::Neighbour(op), Some(below)) => order::neighbour(op, &below.schema, &node.schema),
         (Op::Match(op), Some(below)) => super::pattern::lines(op, &below.schema),
         (Op::StreamJoin(op), Some(left)) => input(1).map(|right| stream_join_lines(op, left, right)).unwrap_or_default(),
+        (Op::Check(op), Some(below)) => check_lines(op, &below.schema),
         _ => Vec::new(),
     }
+}
+
+fn check_lines(op: &CheckOp, input: &SchemaRef) -> Vec<Line> {
+    let otherwise = if op.fail { "stop the scenario" } else { "raise an alert" };
+    let window = WindowSpec { shape: WindowShape::Tumbling { size: op.size_us, offset: 0 }, time: Some(op.time.clone()) };
+    let time = column(input, op.time.column);
+    vec![line("expect", format!("{}, else {otherwise}", op.text)), line("in", words::window(&window, Some(&time)))]
 }
 
 pub(super) fn line(what: &'static str, text: String) -> Line {

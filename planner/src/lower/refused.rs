@@ -4,7 +4,7 @@ use super::{Lowering, Said};
 use crate::catalogue as codes;
 use runink_dsl::{
     FileId,
-    ast::{Action, Expectation, Privacy, Span, Spanned},
+    ast::{Action, Privacy, Span, Spanned},
 };
 
 impl Lowering<'_> {
@@ -26,16 +26,6 @@ impl Lowering<'_> {
             _ => ("this line".into(), "use another one"),
         };
         self.not_yet(file, action.span, &construct, instead)
-    }
-
-    pub(super) fn refused_expectation(&mut self, file: FileId, expectation: &Spanned<Expectation>) -> Said {
-        let (construct, instead) = match &expectation.value {
-            Expectation::Share { .. } => {
-                ("an expectation on a share of rows", "aggregate the share in a window, and expect something of each result")
-            }
-            _ => ("an expectation on a number of rows", "aggregate `count(*)` in a window, and expect something of each result"),
-        };
-        self.not_yet(file, expectation.span, construct, instead)
     }
 
     pub(super) fn refused_privacy(&mut self, file: FileId, privacy: &Privacy) -> Said {

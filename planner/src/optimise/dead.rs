@@ -35,7 +35,7 @@ fn is_sink(node: &Node) -> bool {
 pub(super) fn has_effects(plan: &Plan, node: &Node) -> bool {
     match &node.op {
         Op::Source(_) | Op::Union | Op::Changes(_) | Op::Rejected | Op::Output => false,
-        Op::Sink(_) => true,
+        Op::Sink(_) | Op::Check(_) => true,
         Op::Aggregate(op) => rejects_rows(op),
         Op::TableJoin(op) => op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema)),
         // A late row is rejected.

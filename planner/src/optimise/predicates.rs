@@ -54,7 +54,7 @@ fn time_matters(plan: &Plan, source: NodeId) -> bool {
                 Op::Aggregate(op) => op.window.as_ref().is_some_and(|w| w.time.is_some()) || op.ttl_us.is_some(),
                 Op::Changes(op) => op.ttl_us.is_some(),
                 Op::TableJoin(op) => op.ttl_us.is_some(),
-                Op::Match(_) => true,
+                Op::Match(_) | Op::Check(_) => true,
                 Op::StreamJoin(op) => op.bound != JoinBound::Unbounded { ttl_us: None },
                 Op::Rank(op) => op.time().is_some() || op.ttl_us().is_some(),
                 Op::First(op) => op.settled || op.within_us.is_some() || op.ttl_us.is_some(),

@@ -8,7 +8,7 @@ use super::{
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
 use crate::{
-    AggregateOp, ChangesOp, EventTime, ExpectAction, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp, RankScope,
+    AggregateOp, ChangesOp, Demand, EventTime, ExpectAction, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp, RankScope,
     RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -94,6 +94,14 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
                 columns.extend(call.order_by.iter().map(|o| o.0));
             }
             columns.extend(op.window.as_ref().and_then(|w| w.time.as_ref()).map(|t| t.column));
+            vec![columns]
+        }
+        Op::Check(op) => {
+            let mut columns = match &op.demand {
+                Demand::Share { of, .. } => columns_of(of, schema(0)).into_iter().collect(),
+                Demand::Rows { .. } => Columns::new(),
+            };
+            columns.insert(op.time.column);
             vec![columns]
         }
         Op::TableJoin(op) => {
@@ -216,6 +224,10 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             narrow_source(op, &keep);
             node.schema = project(&node.schema, &keep);
             keep
+        }
+        Op::Check(op) => {
+            op.time.column = position(left(0), op.time.column);
+            (0..node.schema.fields().len()).collect()
         }
         Op::Rejected => (0..node.schema.fields().len()).collect(),
         Op::Union => {

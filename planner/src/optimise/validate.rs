@@ -4,7 +4,7 @@
 
 use super::rewrite::ColumnTypes;
 use crate::{
-    AggregateOp, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind,
+    AggregateOp, Demand, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage, RowStageKind,
     StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, SchemaRef};
@@ -52,6 +52,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
         | Op::Rank(_)
         | Op::First(_)
         | Op::Neighbour(_)
+        | Op::Check(_)
         | Op::Output
         | Op::Sink(_) => 1..=1,
         Op::TableJoin(_) | Op::StreamJoin(_) => 2..=2,
@@ -143,6 +144,13 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
         }
         (Op::Neighbour(op), Some(input)) => neighbour_fits(op, input, node),
         (Op::Match(op), Some(input)) => match_fits(op, input, node),
+        (Op::Check(op), Some(input)) => {
+            ensure(op.time.column < input.fields().len(), || "the time of an expectation out of range".into())?;
+            if let Demand::Share { of, .. } = &op.demand {
+                is_type(of, input, &DataType::Boolean)?;
+            }
+            ensure(same(Some(&crate::checks_schema())), || "a schema that is not that of checks".into())
+        }
         (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),
         (_, None) => Err("no input".into()),
     }

@@ -353,6 +353,23 @@ fn the_rows_so_far_are_read_by_the_name_of_the_input() {
 }
 
 #[test]
+fn windows_joined_to_results_of_windows_and_asked_for() {
+    same(
+        "select b.auction, b.price from table(tumble(table bids, descriptor(at), interval '10' second)) b \
+         join (select max(price) as highest, window_end as closed from table(tumble(table bids, descriptor(at), interval '10' second)) \
+           group by window_start, window_end) h on h.highest = b.price and h.closed = b.window_end",
+        "    @step(name=H, from=bids)\n      @do aggregate highest = max(price) in tumbling(10s)\n      @do select highest, window_end as closed\n    @step(name=A, from=bids)\n      \
+         @do join H on H.highest = bids.price in tumbling(10s)\n      @do select auction, price",
+    );
+    same(
+        "select id, seller from table(tumble(table auctions, descriptor(opened), interval '10' second)) a where exists \
+         (select 1 from table(tumble(table bids, descriptor(at), interval '10' second)) b \
+          where b.auction = a.id and b.window_start = a.window_start and b.window_end = a.window_end)",
+        "    @step(name=A, from=auctions)\n      @do semi join bids on bids.auction = auctions.id in tumbling(10s)\n      @do select id, seller",
+    );
+}
+
+#[test]
 fn lists_are_unnested() {
     same(
         "select b.auction, t.tag from bids b cross join unnest(b.tags) as t(tag)",
@@ -361,5 +378,129 @@ fn lists_are_unnested() {
     same(
         "select b.auction, t.tag, t.place from bids b left join unnest(b.tags) with ordinality as t(tag, place) on true",
         "    @step(name=A, from=bids)\n      @do set tag = tags\n      @do unnest tag with ordinality as place keep empty\n      @do select auction, tag, place",
+    );
+}
+
+#[test]
+fn the_first_rows_of_each_group() {
+    let verbs = "    @step(name=A, from=bids)\n      @do top 3 by price desc per auction as rn keep state for 1d\n      @do select auction, price, rn";
+    for query in [
+        "select auction, price, rn from (select *, row_number() over (partition by auction order by price desc) as rn from bids) where rn <= 3",
+        "select auction, price, r.rn from (select *, row_number() over w as rn from bids window w as (partition by auction order by price desc)) as r \
+         where 3 >= r.rn",
+        "with ranked as (select *, row_number() over (partition by auction order by price desc) as rn from bids) \
+         select auction, price, rn from ranked where rn < 4",
+        "select auction, price, row_number() over (partition by auction order by price desc) as rn from bids qualify rn <= 3",
+    ] {
+        same_steps(&format!("    @step(name=Q)\n      @do sql \"\"\"{query}\"\"\" keep state for 1d"), verbs);
+    }
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction, price from bids qualify rank() over (partition by auction order by price desc, bidder) <= 3\"\"\" keep for ever",
+        "    @step(name=A, from=bids)\n      @do top 3 by price desc, bidder per auction with ties keep for ever\n      @do select auction, price",
+    );
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction, rank() over (partition by auction order by price) as place from bids\"\"\" keep for ever",
+        "    @step(name=A, from=bids)\n      @do rank place by price per auction with ties keep for ever\n      @do select auction, place",
+    );
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction, price from bids order by price desc limit 10\"\"\" keep for ever",
+        "    @step(name=A, from=bids)\n      @do select auction, price\n      @do top 10 by price desc keep for ever",
+    );
+}
+
+#[test]
+fn the_first_rows_of_windows() {
+    same(
+        "select window_end, auction, price from (select *, row_number() over (partition by window_start, window_end, auction order by price desc) as rn \
+         from table(tumble(table bids, descriptor(at), interval '1' minute))) where rn <= 2",
+        "    @step(name=A, from=bids)\n      @do top 2 by price desc per auction in tumbling(1m) on at\n      @do select window_end, auction, price",
+    );
+    same(
+        "select auction, n from (select *, rank() over (partition by closed order by n desc) as place from \
+           (select auction, count(*) as n, window_end as closed from table(tumble(table bids, descriptor(at), interval '1' minute)) \
+            group by window_start, window_end, auction)) where place = 1",
+        "    @step(name=A, from=bids)\n      @do aggregate n = count(*) by auction in tumbling(1m)\n      @do select auction, n, window_end as closed\n      \
+         @do top 1 by n desc per closed with ties\n      @do select auction, n",
+    );
+    // In one `select`: the ranking is over the results of the groups.
+    same(
+        "select auction, count(*) as n, window_end as closed from table(tumble(table bids, descriptor(at), interval '1' minute)) \
+         group by window_start, window_end, auction qualify row_number() over (partition by window_end order by count(*) desc) <= 2",
+        "    @step(name=A, from=bids)\n      @do aggregate n = count(*) by auction in tumbling(1m)\n      @do top 2 by n desc per window_end\n      \
+         @do select auction, n, window_end as closed",
+    );
+}
+
+#[test]
+fn first_and_last_of_each_key() {
+    for (order, keep) in [("at", "first"), ("at asc", "first"), ("at desc", "last"), ("price desc", "last")] {
+        let by = order.split(' ').next().unwrap();
+        same_steps(
+            &format!(
+                "    @step(name=Q)\n      @do sql \"\"\"select auction, bidder, at from (select *, row_number() over (partition by auction, bidder order by {order}) as rn \
+                 from bids) where rn = 1\"\"\" keep for ever"
+            ),
+            &format!(
+                "    @step(name=A, from=bids)\n      @do deduplicate by auction, bidder keep {keep} order by {by} keep for ever\n      @do select auction, bidder, at"
+            ),
+        );
+    }
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select distinct auction, bidder from bids\"\"\" keep state for 7d",
+        "    @step(name=A, from=bids)\n      @do select auction, bidder\n      @do deduplicate by auction, bidder keep first keep state for 7d",
+    );
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction from bids group by auction\"\"\" keep state for 7d",
+        "    @step(name=A, from=bids)\n      @do select auction\n      @do deduplicate by auction keep first keep state for 7d",
+    );
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction from bids union select id from auctions\"\"\" keep state for 7d",
+        "    @step(name=S, from=auctions)\n      @do select id as auction\n    @step(name=A, from=bids)\n      @do select auction\n      @do union S\n      \
+         @do deduplicate by auction keep first keep state for 7d",
+    );
+}
+
+#[test]
+fn rows_before_and_behind() {
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select auction, price, lag(price) over (partition by auction order by at) as before, \
+         lag(bidder) over (partition by auction order by at) as previous from bids\"\"\" keep state for 1d",
+        "    @step(name=A, from=bids)\n      @do lag before = price, previous = bidder per auction order by at keep state for 1d\n      \
+         @do select auction, price, before, previous",
+    );
+    same(
+        "select auction, lead(price, 2) over (partition by auction, window_start order by at, bidder) as price \
+         from table(tumble(table bids, descriptor(at), interval '1' minute))",
+        "    @step(name=A, from=bids)\n      @do lead __lead1 = price by 2 per auction order by at, bidder in tumbling(1m) on at\n      @do select auction, __lead1 as price",
+    );
+}
+
+#[test]
+fn several_groupings_at_once() {
+    let verbs = |sets: &str| {
+        format!(
+            "    @step(name=A, from=bids)\n      @do aggregate n = count(*) by grouping sets ({sets}) keep for ever\n      @do select grouping_id, auction, bidder, n"
+        )
+    };
+    for (by, sets) in [
+        ("grouping sets ((auction, bidder), (auction), ())", "(auction, bidder), (auction), ()"),
+        ("rollup (auction, bidder)", "(auction, bidder), (auction), ()"),
+        ("cube (auction, bidder)", "(auction, bidder), (bidder), (auction), ()"),
+    ] {
+        for id in ["grouping_id", "grouping(auction, bidder) as grouping_id"] {
+            let query = format!("select {id}, auction, bidder, count(*) as n from bids group by {by}");
+            same_steps(&format!("    @step(name=Q)\n      @do sql \"\"\"{query}\"\"\" keep for ever"), &verbs(sets));
+        }
+    }
+}
+
+#[test]
+fn aggregates_of_results_that_change() {
+    same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select category, avg(final) as average from (select max(b.price) as final, a.id, a.category from auctions a, bids b \
+         where a.id = b.auction group by a.id, a.category) q group by category\"\"\" keep for ever",
+        "    @step(name=J, from=auctions)\n      @do join bids on auctions.id = bids.auction keep for ever\n    @step(name=A)\n      \
+         @do aggregate final = max(price) by id, category keep for ever\n      @do select final, id, category\n      \
+         @do aggregate average = avg(final) by category keep for ever",
     );
 }

@@ -292,6 +292,21 @@ impl Build {
         id
     }
 
+    /// An expectation on windows, by the time in a column.
+    pub(crate) fn check(&mut self, name: &str, input: NodeId, of: Expr, time: &str) -> NodeId {
+        let column = self.nodes[input.0].schema.index_of(time).unwrap();
+        let op = CheckOp {
+            text: name.to_owned(),
+            demand: Demand::Share { of, op: ShareOp::Lt, bound: 0.5 },
+            size_us: 60_000_000,
+            time: EventTime { column, shift_us: 0 },
+            fail: false,
+        };
+        let id = self.add(name, Op::Check(op), vec![input], checks_schema());
+        self.nodes[id.0].kind = StreamKind::AppendOnly;
+        id
+    }
+
     pub(crate) fn join(
         &mut self,
         name: &str,
@@ -375,6 +390,7 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 Op::Aggregate(op) => format!("aggregate({})", op.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")),
                 Op::Rank(op) => format!("rank({:?}, {})", op.count, fields(&node.schema)),
                 Op::First(_) | Op::Neighbour(_) => format!("order({})", fields(&node.schema)),
+                Op::Check(op) => format!("expect({})", op.text),
                 Op::TableJoin(_) | Op::StreamJoin(_) => format!("join({})", fields(&node.schema)),
                 Op::Match(_) => format!("match({})", fields(&node.schema)),
                 Op::Union => "union".into(),

@@ -153,6 +153,11 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
         };
         streams.push((made, columns));
     }
+    if choices.among(3) == 1 {
+        let (seen, columns) = streams[choices.among(streams.len())];
+        let of = choices.truth(1, columns);
+        b.check("expected", seen, of, "a");
+    }
     let (last, _) = streams[streams.len() - 1];
     b.sink("last", last);
     if choices.among(2) == 1 {

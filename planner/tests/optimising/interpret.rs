@@ -48,6 +48,17 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
             Op::Rank(op) => rank(op, input(0)),
             Op::First(_) | Op::Neighbour(_) => panic!("no plan here has a time"),
             Op::Match(_) => panic!("no plan here matches patterns"),
+            Op::Check(op) => {
+                // Which rows it sees, when they are, and which of them count, is all that it goes by.
+                let Demand::Share { of, .. } = &op.demand else { panic!("only shares here") };
+                let names = names(below(0));
+                let counts = |row: &Row| eval(of, &names, &row.values) == Ok(Value::Bool(true));
+                let mut seen: Vec<_> =
+                    input(0).iter().map(|row| vec![row.values[op.time.column].clone(), Value::Bool(counts(row))]).collect();
+                seen.sort();
+                outcome.outputs.insert(node.name.clone(), seen);
+                Vec::new()
+            }
         };
         let watched = observe.contains(&node.name) && plan.output_of(&node.name) == Some(NodeId(id));
         if watched || matches!(node.op, Op::Sink(_)) {

@@ -4,6 +4,7 @@
 //! consolidated (a changelog's rows with their multiplicities), counted, and hashed without order.
 
 mod answer;
+mod sql;
 
 use crate::support::{copy, ran, root, runi};
 use answer::Answer;

@@ -2,9 +2,9 @@ Feature: Queries
   What SQL says of streams, run as the verbs are.
 
   Background:
-    @source(name=bids, type=file, path="bids.jsonl", contract=Bid@1, lateness=5s)
-    @source(name=auctions, type=file, path="auctions.jsonl", contract=Auction@1, lateness=5s)
-    @source(name=people, type=file, path="people.jsonl", contract=Person@1, key=id)
+    @source(name=bids, type=file, path="bids.jsonl", contract=QueriedBid@1, lateness=5s)
+    @source(name=auctions, type=file, path="auctions.jsonl", contract=QueriedAuction@1, lateness=5s)
+    @source(name=people, type=file, path="people.jsonl", contract=QueriedPerson@1, key=id)
 
   Scenario: The highest price of each minute, by window table and by group window
     @step(name=ByTable)
@@ -169,20 +169,20 @@ Feature: Queries
         | 10    | 2025-12-31T23:59:15Z | 2026-01-01T00:00:15Z |
         | 20    | 2026-01-01T00:00:15Z | 2026-01-01T00:01:15Z |
 
-Contract: Bid version 1
+Contract: QueriedBid version 1
   | field   | type          | rules                |
   | auction | int           | required             |
   | bidder  | int           | required             |
   | price   | int           | required             |
   | at      | timestamp(ms) | required, event time |
 
-Contract: Auction version 1
+Contract: QueriedAuction version 1
   | field  | type          | rules                |
   | id     | int           | required             |
   | seller | int           | required             |
   | opened | timestamp(ms) | required, event time |
 
-Contract: Person version 1
+Contract: QueriedPerson version 1
   | field | type   | rules         |
   | id    | int    | required, key |
   | name  | string |               |

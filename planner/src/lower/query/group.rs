@@ -8,13 +8,16 @@ use crate::{
     sql::{self, WindowEdge},
 };
 use datafusion_sql::sqlparser::{
-    ast::{Expr as SqlExpr, GroupByExpr, Ident, Select, Spanned as _},
+    ast::{Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Select, Spanned as _},
     tokenizer::Span as SqlSpan,
 };
 use runink_dsl::ast::{self, Action, Duration, DurationUs, Name, NamedExpr, Span, Spanned};
 
 /// How many sets `grouping sets`, `cube` and `rollup` may come to.
 const GROUPING_SETS_MAX: usize = 64;
+
+/// The column that tells groupings apart.
+const GROUPING_ID: &str = "grouping_id";
 
 const WINDOW_START: &str = "window_start";
 const WINDOW_END: &str = "window_end";
@@ -131,7 +134,7 @@ impl Lowering<'_> {
             outputs: named,
             by,
             grouping_sets: groups.sets.clone(),
-            keep_state: if groups.window.is_none() { scope.keep.clone() } else { None },
+            keep_state: if groups.window.is_none() { scope.keep() } else { None },
             window: groups.window.clone(),
             having,
             emit: None,
@@ -391,6 +394,16 @@ impl Grouping {
         !edges
     }
 
+    /// `grouping(a, b)` of all keys, in their order: the number that tells groupings apart.
+    fn names_all_keys(&self, f: &Function) -> bool {
+        let FunctionArguments::List(list) = &f.args else { return false };
+        let named = list.args.iter().map(|a| match a {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => columns::canonical(e, &self.columns),
+            _ => String::new(),
+        });
+        named.eq(self.groups.keys.iter().map(|k| k.canonical.clone()))
+    }
+
     fn add(&mut self, expr: &SqlExpr, name: String, at: Span) {
         let canonical = columns::canonical(expr, &self.columns);
         self.outputs.push(Output { canonical, name, expr: expr.clone(), at });
@@ -413,6 +426,11 @@ impl Grouping {
             if let (Some(edge), true, None) = (sql::is_window(ids), self.groups.window.is_some(), column) {
                 return Some(by_name(edge_column(edge), span));
             }
+            if let ([id], None, false) = (ids, column, self.groups.sets.is_empty())
+                && id.value.eq_ignore_ascii_case(GROUPING_ID)
+            {
+                return Some(by_name(GROUPING_ID, span));
+            }
             // `having` may call a result by the name that it is selected by.
             if let ([id], None) = (ids, column)
                 && let Some(output) = self.outputs.iter().find(|o| o.name.eq_ignore_ascii_case(&id.value))
@@ -423,6 +441,13 @@ impl Grouping {
                 *wrong = Some(Ungrouped::Column(ids.to_vec()));
             }
             return None;
+        }
+        if let SqlExpr::Function(f) = e
+            && ["grouping", GROUPING_ID].contains(&function_name(f).as_str())
+            && !self.groups.sets.is_empty()
+            && self.names_all_keys(f)
+        {
+            return Some(by_name(GROUPING_ID, span));
         }
         if let SqlExpr::Function(f) = e
             && f.over.is_none()

@@ -3,12 +3,12 @@
 use super::{Part, Scope, columns, from::Relation};
 use crate::{
     StreamKind, catalogue as codes,
-    lower::{Heard, Lowering},
+    lower::{Heard, Lowering, stream::Column},
     sql::{self, WindowEdge},
 };
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_sql::sqlparser::ast::{
-    Expr as SqlExpr, Ident, Join as SqlJoin, JoinConstraint, JoinOperator as J, Select, Spanned as _, TableFactor, Value,
+    BinaryOperator, Expr as SqlExpr, Ident, Join as SqlJoin, JoinConstraint, JoinOperator as J, Select, Spanned as _, TableFactor, Value,
 };
 use runink_dsl::ast::{self, Action, JoinKind, JoinTime, Name, NamedExpr, Retention, Span, Spanned, TimeDomain, Unnest};
 
@@ -95,7 +95,7 @@ impl Lowering<'_> {
             let other = Ident { value: name.clone(), quote_style: Some('"'), span: id.span };
             conditions.push(SqlExpr::BinaryOp {
                 left: Box::new(SqlExpr::Identifier(id.clone())),
-                op: datafusion_sql::sqlparser::ast::BinaryOperator::Eq,
+                op: BinaryOperator::Eq,
                 right: Box::new(SqlExpr::CompoundIdentifier(vec![other, id.clone()])),
             });
         }
@@ -156,7 +156,7 @@ impl Lowering<'_> {
                 kind = JoinKind::Left;
             }
         }
-        let time = self.time_of_join(scope, select, part, &mut relation, &mut conditions)?;
+        let time = self.time_of_join(scope, Some(select), part, &mut relation, &mut conditions)?;
         self.join_on(scope, part, relation, kind, conditions, time)
     }
 
@@ -184,8 +184,8 @@ impl Lowering<'_> {
             return Err(self.refuse(scope, codes::QUERY_JOIN, span, message, hint));
         };
         let keep_state = match time.as_ref().map(|t| &t.value) {
-            None => scope.keep.clone(),
-            Some(JoinTime::AsOf(_)) => scope.keep.clone().filter(|k| k.value == Retention::Forever),
+            None => scope.keep(),
+            Some(JoinTime::AsOf(_)) => scope.keep().filter(|k| k.value == Retention::Forever),
             Some(JoinTime::Window(_) | JoinTime::Within { .. }) => None,
         };
         let on = self.handed(scope, &on);
@@ -205,10 +205,10 @@ impl Lowering<'_> {
     }
 
     /// What bounds the join in time, its conditions taken out.
-    fn time_of_join<'t>(
+    pub(super) fn time_of_join<'t>(
         &mut self,
         scope: &mut Scope<'t>,
-        select: &Select,
+        select: Option<&Select>,
         part: &mut Part<'t>,
         relation: &mut Relation<'t>,
         conditions: &mut Vec<SqlExpr>,
@@ -228,26 +228,8 @@ impl Lowering<'_> {
             };
             return Ok(Some(Spanned::new(JoinTime::AsOf(time), span)));
         }
-        if let Some(theirs) = relation.part.window.take() {
-            let left = part.work.flow.columns().to_vec();
-            let right = relation.part.work.flow.columns().to_vec();
-            let edges = conditions.iter().filter(|c| same_edge(c, &left, &right)).count();
-            let same = part.window.as_ref().is_some_and(|ours| same_window(&ours.value, &theirs.value));
-            if edges == 0 || !same {
-                let message = "an input that is cut into windows is joined to one that is cut into the same windows";
-                let hint =
-                    "write the same window on both sides, and `on a.window_start = b.window_start and a.window_end = b.window_end and …`";
-                return Err(self.refuse(scope, codes::QUERY_WINDOW, theirs.span, message, hint));
-            }
-            conditions.retain(|c| !same_edge(c, &left, &right));
-            let reads_edges = ["window_start", "window_end"].iter().any(|edge| super::from::selects_name(select, edge));
-            if reads_edges {
-                self.edges_as_columns(scope, part)?;
-            }
-            part.window = None;
-            // The time of either side is found by the operator: a column has another name on each.
-            let window = ast::Window { on: on_processing_time(&theirs.value), ..theirs.value };
-            return Ok(Some(Spanned::new(JoinTime::Window(window), theirs.span)));
+        if let Some(window) = self.window_of_join(scope, select, part, relation, conditions)? {
+            return Ok(Some(window));
         }
         self.flush(&mut part.work.flow);
         self.flush(&mut relation.part.work.flow);
@@ -256,6 +238,57 @@ impl Lowering<'_> {
             return Ok(None);
         }
         Ok(self.time_bound(scope, &left, &right, conditions)?.map(|(time, span)| Spanned::new(time, span)))
+    }
+
+    /// The windows that both sides lie in: both are cut into them, or one is, and the other has the results of such windows.
+    pub(super) fn window_of_join<'t>(
+        &mut self,
+        scope: &Scope<'_>,
+        select: Option<&Select>,
+        part: &mut Part<'t>,
+        relation: &mut Relation<'t>,
+        conditions: &mut Vec<SqlExpr>,
+    ) -> Heard<Option<Spanned<JoinTime>>> {
+        let left = part.work.flow.columns().to_vec();
+        let right = relation.part.work.flow.columns().to_vec();
+        let (window, end) = match (part.window.clone(), relation.part.window.clone()) {
+            (Some(ours), Some(theirs)) if same_window(&ours.value, &theirs.value) => (ours, None),
+            (Some(_), Some(theirs)) => return Err(self.other_windows(scope, theirs.span)),
+            (Some(window), None) => match self.earlier_window(&relation.part) {
+                Some((end, results)) if same_window(&window.value, &results) => (window, Some(end)),
+                // What is cut on the left may be aggregated behind a join that leaves rows where they are.
+                _ => return Ok(None),
+            },
+            (None, Some(window)) => match self.earlier_window(part) {
+                Some((end, results)) if same_window(&window.value, &results) => (window, Some(end)),
+                _ => return Err(self.other_windows(scope, window.span)),
+            },
+            (None, None) => return Ok(None),
+        };
+        // The results' columns of these names are their own; the others' are the window's.
+        let is_edge = |c: &SqlExpr| same_edge(c, end.as_deref(), &left, &right);
+        if !conditions.iter().any(is_edge) {
+            if relation.part.window.is_none() {
+                return Ok(None);
+            }
+            return Err(self.other_windows(scope, window.span));
+        }
+        conditions.retain(|c| !is_edge(c));
+        let reads_edges = select.is_some_and(|s| ["window_start", "window_end"].iter().any(|edge| super::from::selects_name(s, edge)));
+        if reads_edges && part.window.is_some() {
+            self.edges_as_columns(scope, part)?;
+        }
+        (part.window, relation.part.window) = (None, None);
+        // The time of either side is found by the operator: a column has another name on each.
+        let span = window.span;
+        let window = ast::Window { on: on_processing_time(&window.value), ..window.value };
+        Ok(Some(Spanned::new(JoinTime::Window(window), span)))
+    }
+
+    fn other_windows(&mut self, scope: &Scope<'_>, span: Span) -> crate::lower::Said {
+        let message = "an input that is cut into windows is joined to one that is cut into the same windows";
+        let hint = "write the same window on both sides, and `on a.window_start = b.window_start and a.window_end = b.window_end and …`";
+        self.refuse(scope, codes::QUERY_WINDOW, span, message, hint)
     }
 
     /// `cross join unnest(a.items) as i(item)`.
@@ -351,16 +384,28 @@ fn same_window(a: &ast::Window, b: &ast::Window) -> bool {
     shapes && offset(a) == offset(b) && on_processing_time(a).is_some() == on_processing_time(b).is_some()
 }
 
-/// `a.window_start = b.window_start` or the same of the ends.
-fn same_edge(condition: &SqlExpr, left: &[crate::lower::stream::Column], right: &[crate::lower::stream::Column]) -> bool {
-    let SqlExpr::BinaryOp { left: a, op: datafusion_sql::sqlparser::ast::BinaryOperator::Eq, right: b } = sql::unnested(condition) else {
-        return false;
-    };
-    let (Some(a), Some(b)) = (edge(a), edge(b)) else { return false };
-    let of = |ids: &[Ident], side: &[crate::lower::stream::Column]| {
+/// `a.window_start = b.window_start` or the same of the ends. Where one side has results of windows, `end` is its column that stands for the ends.
+fn same_edge(condition: &SqlExpr, end: Option<&str>, left: &[Column], right: &[Column]) -> bool {
+    let SqlExpr::BinaryOp { left: a, op: BinaryOperator::Eq, right: b } = sql::unnested(condition) else { return false };
+    let of = |ids: &[Ident], side: &[Column]| {
         ids.len() == 2 && side.iter().flat_map(|c| &c.origins).any(|o| o.relation.eq_ignore_ascii_case(&ids[0].value))
     };
-    a.1 == b.1 && ((of(a.0, left) && of(b.0, right)) || (of(a.0, right) && of(b.0, left)))
+    let sides = |a: &[Ident], b: &[Ident]| (of(a, left) && of(b, right)) || (of(a, right) && of(b, left));
+    if let (Some(a), Some(b)) = (edge(a), edge(b)) {
+        return a.1 == b.1 && sides(a.0, b.0);
+    }
+    let Some(end) = end else { return false };
+    let is_end = |e: &SqlExpr| [left, right].iter().any(|s| columns::column(e, s).is_some_and(|c| c.name() == end));
+    let (Some(a_path), Some(b_path)) = (columns::path(a), columns::path(b)) else { return false };
+    let ends = |e: &SqlExpr| matches!(edge(e), Some((_, WindowEdge::End)));
+    sides(a_path, b_path) && ((ends(a) && is_end(b)) || (ends(b) && is_end(a)))
+}
+
+/// An edge of a window of one relation is compared with a column of another.
+pub(super) fn compares_edges(condition: &SqlExpr) -> bool {
+    let SqlExpr::BinaryOp { left, op: BinaryOperator::Eq, right } = sql::unnested(condition) else { return false };
+    let relation = |e: &SqlExpr| columns::path(e).filter(|ids| ids.len() == 2).map(|ids| ids[0].value.to_lowercase());
+    (edge(left).is_some() || edge(right).is_some()) && relation(left).zip(relation(right)).is_some_and(|(a, b)| a != b)
 }
 
 fn edge(expr: &SqlExpr) -> Option<(&[Ident], WindowEdge)> {

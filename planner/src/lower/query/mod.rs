@@ -29,6 +29,7 @@ use runink_dsl::{
     variables::Substituted,
 };
 use std::{
+    cell::Cell,
     collections::{BTreeSet, HashMap},
     ops::Range,
     sync::Arc,
@@ -64,6 +65,8 @@ struct Scope<'t> {
     text: Arc<Substituted>,
     /// `keep …` behind the query.
     keep: Option<Spanned<Retention>>,
+    /// Something has been kept that long.
+    kept: Cell<bool>,
     step: String,
     at: (FileId, Span),
     /// Where the line stands.
@@ -98,6 +101,12 @@ struct Wanted {
 }
 
 impl Scope<'_> {
+    /// How long state is kept that nothing bounds.
+    fn keep(&self) -> Option<Spanned<Retention>> {
+        self.kept.set(true);
+        self.keep.clone()
+    }
+
     fn places(&self) -> Places<'_> {
         Places::new(self.texts.file, &self.text)
     }
@@ -161,6 +170,7 @@ impl Lowering<'_> {
             texts: Texts { query: Some(number), ..texts },
             text,
             keep: query.keep_state.clone(),
+            kept: Cell::new(false),
             step: step.to_owned(),
             at,
             line,
@@ -171,6 +181,10 @@ impl Lowering<'_> {
             depth: 0,
         };
         let part = self.whole_query(&mut scope, &parsed, None)?;
+        if let Some(keep) = query.keep_state.as_ref().filter(|_| !scope.kept.get()) {
+            let message = "nothing in this query is kept for longer than its windows and bounds say";
+            return Err(self.error(codes::EMIT, texts.file, keep.span, message, "leave `keep` out"));
+        }
         let mut flow = part.work.flow;
         // Names of the query's relations end with it.
         flow.stream.columns.iter_mut().for_each(|c| c.origins.clear());
@@ -318,7 +332,7 @@ impl Lowering<'_> {
             with_ties: false,
             rank_as: None,
             window: None,
-            keep_state: scope.keep.clone(),
+            keep_state: scope.keep(),
         };
         self.line_at(part, span, Action::Top(top))
     }

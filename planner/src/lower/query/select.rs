@@ -33,7 +33,7 @@ impl Lowering<'_> {
         self.plain_select(scope, select)?;
         let mut pool = select.selection.as_ref().map(sql::conjuncts).unwrap_or_default();
         let mut part = self.from_part(scope, select, &mut pool)?;
-        self.filters(scope, &mut part, pool)?;
+        self.filters(scope, Some(select), &mut part, pool)?;
         let mut items = self.items_of(scope, select)?;
         self.no_values(scope, &items)?;
         let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty());
@@ -42,7 +42,8 @@ impl Lowering<'_> {
         if grouped || aggregated {
             items = self.group_part(scope, &mut part, select, items, &mut qualify)?;
         }
-        let ranked = self.rank_part(scope, &mut part, select, &mut items, qualify.as_ref(), wanted)?;
+        let mut ranked = self.rank_part(scope, &mut part, select, &mut items, qualify.as_ref(), wanted)?;
+        ranked |= self.neighbours_part(scope, &mut part, select, &mut items)?;
         if part.window.is_some() && !ranked {
             self.edges_as_columns(scope, &mut part)?;
             part.window = None;
@@ -166,7 +167,7 @@ impl Lowering<'_> {
             let at = scope.span(call.name.span());
             let hint = match name.as_str() {
                 "row_number" | "rank" => "give it a line of its own: `row_number() over (partition by … order by …) as rn`",
-                "lag" | "lead" => "find the neighbour in a step of its own: `@do lag …`",
+                "lag" | "lead" => "give it a line of its own: `lag(price) over (partition by … order by …) as before`",
                 _ => "aggregate with `group by`, and join the result to the rows where they are needed",
             };
             return Err(self.refuse(scope, codes::QUERY_RANK, at, format!("`{name}(…) over (…)` cannot run on a stream here"), hint));
@@ -255,7 +256,7 @@ impl Lowering<'_> {
         let names: Vec<String> = part.work.flow.columns().iter().map(|c| c.name().to_owned()).collect();
         let by: Vec<NamedExpr> = names.iter().map(|n| NamedExpr { name: None, expr: Spanned::new(quoted(n), span) }).collect();
         if part.work.flow.stream.is_append_only() {
-            let deduplicate = ast::Deduplicate { by, keep_last: false, order: None, within: None, keep_state: scope.keep.clone() };
+            let deduplicate = ast::Deduplicate { by, keep_last: false, order: None, within: None, keep_state: scope.keep() };
             return self.line_at(part, span, Action::Deduplicate(deduplicate));
         }
         let count = NamedExpr { name: Some(Name::new(ROWS.into(), span)), expr: Spanned::new("count(*)".into(), span) };
@@ -267,7 +268,7 @@ impl Lowering<'_> {
             having: None,
             emit: None,
             allowed_lateness: None,
-            keep_state: scope.keep.clone(),
+            keep_state: scope.keep(),
         };
         self.line_at(part, span, Action::Aggregate(aggregate))?;
         self.line_at(part, span, Action::Drop(vec![Name::new(ROWS.into(), span)]))

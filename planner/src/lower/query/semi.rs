@@ -1,6 +1,11 @@
 //! Queries inside conditions: `exists`, `in` and their opposites are joins that add no columns.
 
-use super::{Part, Scope, columns, columns::by_name, from::Relation, join::place};
+use super::{
+    Part, Scope, columns,
+    columns::by_name,
+    from::Relation,
+    join::{compares_edges, place},
+};
 use crate::{
     catalogue as codes,
     lower::{Heard, Lowering, join::joined_columns, stream::Column},
@@ -35,7 +40,13 @@ const VALUE: &str = "__in";
 
 impl Lowering<'_> {
     /// The conditions of `where`: those on rows first, then the queries among them.
-    pub(super) fn filters<'t>(&mut self, scope: &mut Scope<'t>, part: &mut Part<'t>, conditions: Vec<SqlExpr>) -> Heard<()> {
+    pub(super) fn filters<'t>(
+        &mut self,
+        scope: &mut Scope<'t>,
+        select: Option<&Select>,
+        part: &mut Part<'t>,
+        conditions: Vec<SqlExpr>,
+    ) -> Heard<()> {
         let (asking, plain): (Vec<_>, Vec<_>) = conditions.into_iter().partition(|c| subquery(c).is_some());
         let not_null: Vec<String> = plain.iter().filter_map(not_null).map(|e| columns::canonical(e, part.work.flow.columns())).collect();
         if let Some(all) = sql::and(plain) {
@@ -45,7 +56,7 @@ impl Lowering<'_> {
         }
         for condition in &asking {
             if let Some(subquery) = subquery(condition) {
-                self.ask(scope, part, condition, &subquery, &not_null)?;
+                self.ask(scope, select, part, condition, &subquery, &not_null)?;
             }
         }
         Ok(())
@@ -54,6 +65,7 @@ impl Lowering<'_> {
     fn ask<'t>(
         &mut self,
         scope: &mut Scope<'t>,
+        outer: Option<&Select>,
         part: &mut Part<'t>,
         condition: &SqlExpr,
         asked: &Subquery<'_>,
@@ -79,11 +91,13 @@ impl Lowering<'_> {
         let outside = part.work.flow.columns().to_vec();
         let inside = inner.work.flow.columns().to_vec();
         // A name means the inner column, where there is one.
-        let correlated = |c: &SqlExpr| sql::columns_in(c).iter().any(|ids| !columns::reads(&inside, ids) && columns::reads(&outside, ids));
+        let correlated = |c: &SqlExpr| {
+            compares_edges(c) || sql::columns_in(c).iter().any(|ids| !columns::reads(&inside, ids) && columns::reads(&outside, ids))
+        };
         let (mut on, local): (Vec<_>, Vec<_>) = std::mem::take(&mut pool).into_iter().partition(correlated);
         let not_null_inside: Vec<String> = local.iter().filter_map(not_null).map(|e| columns::canonical(e, &inside)).collect();
         if inner.work.flow.stream.is_append_only() {
-            self.filters(scope, &mut inner, local)?;
+            self.filters(scope, None, &mut inner, local)?;
         } else {
             // Of rows that replace each other none can be left out; the join asks the one that is there.
             on.extend(local);
@@ -102,9 +116,22 @@ impl Lowering<'_> {
             value_of_inner = Some((value.clone(), item));
         }
         let name = self.relation_name(&inner);
+        self.flush(&mut part.work.flow);
         self.flush(&mut inner.work.flow);
-        let inside = inner.work.flow.columns().to_vec();
-        let joined = joined_columns(&outside, &inner.work.flow.stream, &name);
+        let mut relation = Relation { part: inner, name, span, as_of: None };
+        let time = match self.window_of_join(scope, outer, part, &mut relation, &mut on)? {
+            Some(window) => Some(window),
+            None => {
+                let (left, right) = (part.work.flow.stream.clone(), relation.part.work.flow.stream.clone());
+                match left.is_append_only() && right.is_append_only() {
+                    true => self.time_bound_inside(scope, &left, &right, &mut on)?,
+                    false => None,
+                }
+            }
+        };
+        let inside = relation.part.work.flow.columns().to_vec();
+        let outside = part.work.flow.columns().to_vec();
+        let joined = joined_columns(&outside, &relation.part.work.flow.stream, &relation.name);
         // Every column under the name that the join gives it: inner ones first.
         let exact = |e: &SqlExpr, inner_only: bool| {
             sql::replaced(e, &mut |e| {
@@ -120,14 +147,6 @@ impl Lowering<'_> {
             })
         };
         let mut conditions: Vec<SqlExpr> = Vec::new();
-        let time = {
-            self.flush(&mut part.work.flow);
-            let (left, right) = (part.work.flow.stream.clone(), inner.work.flow.stream.clone());
-            match left.is_append_only() && right.is_append_only() {
-                true => self.time_bound_inside(scope, &left, &right, &mut on)?,
-                false => None,
-            }
-        };
         conditions.extend(on.iter().map(|c| exact(c, false)));
         if let Some((value, item)) = value_of_inner {
             let value = sql::replaced(&value, &mut |e| columns::column(e, &outside).map(|c| by_name(c.name(), e.span())));
@@ -140,10 +159,9 @@ impl Lowering<'_> {
             return Err(self.refuse(scope, codes::QUERY_SUBQUERY, span, message, hint));
         }
         let at = if conditions.is_empty() { span } else { place(scope, &conditions) };
-        let relation = Relation { part: inner, name, span: at, as_of: None };
+        relation.span = at;
         let kind = if asked.negated { JoinKind::Anti } else { JoinKind::Semi };
         // Its names are those of the query inside, which are not seen outside.
-        let mut relation = relation;
         relation.part.work.flow.stream.columns.iter_mut().for_each(|c| c.origins.clear());
         self.join_on(scope, part, relation, kind, conditions, time)
     }

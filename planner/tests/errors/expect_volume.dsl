@@ -4,6 +4,7 @@ Feature: Payments
 
   Scenario: A mistake
     @step(name=A)
+      @do drop paid_at
       @then at least 1000 rows per 1h otherwise alert
     @sink(type=stdout)
 

@@ -1,0 +1,251 @@
+//! Nexmark in SQL: each query, written as streaming SQL, gives the plan that its scenario of verbs gives.
+
+use crate::support::root;
+use runink_connector_api::ConnectorSpec;
+use runink_dsl::{Project, SourceFile, variables::Variables};
+use runink_planner::{NodeId, Op, Plan, PlanInput, plan_scenario};
+use std::collections::BTreeMap;
+
+/// What each query is in SQL, and what it says of its state.
+const QUERIES: &[(&str, &str, &str)] = &[
+    ("q0", "select auction, bidder, price, date_time, extra from bids", ""),
+    (
+        "q1",
+        "select auction, bidder, cast(price as decimal(19, 0)) * cast(0.908 as decimal(4, 3)) as price, date_time, extra from bids",
+        "",
+    ),
+    ("q2", "select auction, price from bids where auction % 123 = 0", ""),
+    (
+        "q3",
+        "select p.name, p.city, p.state, a.id
+         from (select * from auctions where category = 10) a
+         join (select * from people where state in ('OR', 'ID', 'CA')) p on p.id = a.seller",
+        "keep for ever",
+    ),
+    (
+        "q4",
+        "select category, avg(final) as average
+         from (select max(b.price) as final, b.auction, a.category from bids b, auctions a
+               where a.id = b.auction and b.date_time between a.date_time and a.expires group by b.auction, a.category) q
+         group by category",
+        "keep for ever",
+    ),
+    (
+        "q6",
+        "select seller, avg(final) as average
+         from (select *, row_number() over (partition by seller order by expires desc, auction desc) as nth
+               from (select b.auction, a.seller, a.expires, max(b.price) as final from bids b, auctions a
+                     where a.id = b.auction and b.date_time between a.date_time and a.expires group by b.auction, a.seller, a.expires) q) r
+         where nth <= 10
+         group by seller",
+        "keep for ever",
+    ),
+    (
+        "q7",
+        "select b.auction, b.bidder, b.price, b.date_time, b.extra
+         from table(tumble(table bids, descriptor(date_time), interval '10' second)) b
+         join (select max(price) as highest, window_start, window_end
+               from table(tumble(table bids, descriptor(date_time), interval '10' second)) group by window_start, window_end) h
+           on h.highest = b.price and h.window_start = b.window_start and h.window_end = b.window_end",
+        "",
+    ),
+    (
+        "q8",
+        "select id, name, date_bin(interval '10 seconds', date_time) as start_time
+         from table(tumble(table people, descriptor(date_time), interval '10' second)) p
+         where exists (select 1 from table(tumble(table auctions, descriptor(date_time), interval '10' second)) a
+                       where a.seller = p.id and a.window_start = p.window_start and a.window_end = p.window_end)",
+        "",
+    ),
+    (
+        "q9",
+        "select id, item_name, description, initial_bid, reserve, date_time, expires, seller, category, extra, auction, bidder, price, bid_date_time, bid_extra
+         from (select *, row_number() over (partition by id order by price desc, bid_date_time) as nth
+               from (select a.id, a.item_name, a.description, a.initial_bid, a.reserve, a.date_time, a.expires, a.seller, a.category, a.extra,
+                            b.auction, b.bidder, b.price, b.date_time as bid_date_time, b.extra as bid_extra
+                     from auctions a join bids b on b.auction = a.id and b.date_time between a.date_time and a.expires) offers) ranked
+         where nth <= 1",
+        "keep for ever",
+    ),
+    (
+        "q11",
+        "select bidder, count(*) as bid_count, session_start(date_time, interval '10' second) as start_time,
+                session_end(date_time, interval '10' second) as end_time
+         from bids group by bidder, session(date_time, interval '10' second)",
+        "",
+    ),
+    (
+        "q12",
+        "select bidder, count(*) as bid_count, window_start as start_time, window_end as end_time
+         from table(tumble(table bids, descriptor(proctime()), interval '10' second)) group by bidder, window_start, window_end",
+        "",
+    ),
+    (
+        "q13",
+        "select b.auction, b.bidder, b.price, b.date_time, s.value
+         from (select auction, bidder, price, date_time, auction % 10000 as side from bids) b join side_input s on s.key = b.side",
+        "",
+    ),
+    (
+        "q14",
+        "select auction, bidder, price,
+                case
+                  when date_part('hour', date_time) between 8 and 18 then 'dayTime'
+                  when date_part('hour', date_time) <= 6 or date_part('hour', date_time) >= 20 then 'nightTime'
+                  else 'otherTime'
+                end as bid_time_type,
+                date_time, extra, octet_length(extra) - octet_length(replace(extra, 'c', '')) as c_counts
+         from (select auction, bidder, cast(price as decimal(19, 0)) * cast(0.908 as decimal(4, 3)) as price, date_time, extra from bids) b
+         where price > 1000000 and price < 50000000",
+        "",
+    ),
+    (
+        "q15",
+        "select cast(date_time as date) as day, count(*) as total_bids,
+                count(*) filter (where price < 10000) as rank1_bids,
+                count(*) filter (where price >= 10000 and price < 1000000) as rank2_bids,
+                count(*) filter (where price >= 1000000) as rank3_bids,
+                count(distinct bidder) as total_bidders,
+                count(distinct bidder) filter (where price < 10000) as rank1_bidders,
+                count(distinct bidder) filter (where price >= 10000 and price < 1000000) as rank2_bidders,
+                count(distinct bidder) filter (where price >= 1000000) as rank3_bidders,
+                count(distinct auction) as total_auctions,
+                count(distinct auction) filter (where price < 10000) as rank1_auctions,
+                count(distinct auction) filter (where price >= 10000 and price < 1000000) as rank2_auctions,
+                count(distinct auction) filter (where price >= 1000000) as rank3_auctions
+         from bids group by day",
+        "keep for ever",
+    ),
+    (
+        "q17",
+        "select auction, cast(date_time as date) as day, count(*) as total_bids,
+                count(*) filter (where price < 10000) as rank1_bids,
+                count(*) filter (where price >= 10000 and price < 1000000) as rank2_bids,
+                count(*) filter (where price >= 1000000) as rank3_bids,
+                min(price) as min_price, max(price) as max_price, avg(price) as avg_price, sum(price) as sum_price
+         from bids group by auction, cast(date_time as date)",
+        "keep for ever",
+    ),
+    (
+        "q18",
+        "select auction, bidder, price, channel, url, date_time, extra
+         from (select *, row_number() over (partition by bidder, auction order by date_time desc) as nth from bids) where nth = 1",
+        "keep for ever",
+    ),
+    (
+        "q19",
+        "select * from (select *, row_number() over (partition by auction order by price desc, date_time) as rank_number from bids)
+         where rank_number <= 10",
+        "keep for ever",
+    ),
+    (
+        "q20",
+        "select b.auction, b.bidder, b.price, b.channel, b.url, b.date_time as bid_date_time, b.extra as bid_extra, a.item_name, a.description,
+                a.initial_bid, a.reserve, a.date_time as auction_date_time, a.expires, a.seller, a.category, a.extra as auction_extra
+         from bids b join (select * from auctions where category = 10) a on a.id = b.auction",
+        "keep for ever",
+    ),
+    (
+        "q21",
+        "select auction, bidder, price, channel, channel_id
+         from (select *, case lower(channel)
+                           when 'apple' then '0'
+                           when 'google' then '1'
+                           when 'facebook' then '2'
+                           when 'baidu' then '3'
+                           else regexp_match(url, '(&|^)channel_id=([^&]*)')[2]
+                         end as channel_id from bids) b
+         where channel_id is not null",
+        "",
+    ),
+    (
+        "q22",
+        "select auction, bidder, price, channel, split_part(url, '/', 4) as dir1, split_part(url, '/', 5) as dir2,
+                split_part(url, '/', 6) as dir3 from bids",
+        "",
+    ),
+];
+
+fn plan_of(text: String) -> String {
+    let project = Project::new(vec![SourceFile { path: "query.dsl".into(), text: text.clone() }]);
+    let shown =
+        |found: &[runink_dsl::Diagnostic]| -> String { found.iter().map(|d| runink_dsl::render(d, &project.sources, false)).collect() };
+    assert!(!project.has_errors(), "{}", shown(&project.diagnostics));
+    let scenario = project.scenario(project.scenarios()[0]).unwrap();
+    let connectors = runink_files::connectors().into_iter().chain(runink_generators::connectors());
+    let connectors: Vec<&'static ConnectorSpec> = connectors.map(|c| c.spec()).collect();
+    let (variables, discovered) = (Variables::default(), BTreeMap::new());
+    let input = PlanInput {
+        project: &project,
+        scenario: &scenario,
+        connectors: &connectors,
+        variables: &variables,
+        discovered: &discovered,
+        observe: &[],
+    };
+    let planned = plan_scenario(&input);
+    shape(planned.plan.unwrap_or_else(|| panic!("{text}\n{}", shown(&planned.diagnostics))))
+}
+
+/// A plan without what only says which step did it, each node behind its own inputs.
+fn shape(mut plan: Plan) -> String {
+    for node in &mut plan.nodes {
+        if let Op::Rows(stages) = &mut node.op {
+            stages.iter_mut().for_each(|s| s.step.clear());
+        }
+        if !matches!(node.op, Op::Source(_)) {
+            node.name.clear();
+        }
+        node.at = None;
+    }
+    let mut order: Vec<usize> = Vec::new();
+    let mut open: Vec<(usize, bool)> =
+        (0..plan.nodes.len()).rev().filter(|&i| matches!(plan.nodes[i].op, Op::Sink(_))).map(|i| (i, false)).collect();
+    while let Some((at, inputs_done)) = open.pop() {
+        if inputs_done && !order.contains(&at) {
+            order.push(at);
+        } else if !inputs_done {
+            open.push((at, true));
+            open.extend(plan.nodes[at].inputs.iter().rev().map(|i| (i.0, false)));
+        }
+    }
+    let place = |id: &NodeId| NodeId(order.iter().position(|o| *o == id.0).unwrap());
+    let nodes = order.iter().map(|&at| {
+        let mut node = plan.nodes[at].clone();
+        node.inputs = node.inputs.iter().map(place).collect();
+        node.watermark_of = node.watermark_of.iter().map(place).collect();
+        node.watermark_of.sort();
+        node
+    });
+    let nodes = nodes.collect();
+    plan.nodes = nodes;
+    runink_planner::explain::text(&plan)
+}
+
+/// The scenario with one query in place of its steps.
+fn in_sql(text: &str, query: &str, keep: &str) -> String {
+    let start = text.find("    @step").unwrap();
+    let end = text.find("    @sink").unwrap();
+    format!("{}    @step(name=Query)\n      @do sql \"\"\"{query}\"\"\" {keep}\n{}", &text[..start], &text[end..])
+}
+
+/// Without the examples, which name the steps of the verbs.
+fn without_examples(text: &str) -> String {
+    let start = text.find("    Examples:").unwrap_or(text.len());
+    let end = text[start..].find("\nContract:").map_or(text.len(), |i| start + i);
+    format!("{}{}", &text[..start], &text[end..])
+}
+
+#[test]
+fn queries_in_sql_have_the_plans_of_the_verbs() {
+    let mut wrong = String::new();
+    for (name, query, keep) in QUERIES {
+        let text = std::fs::read_to_string(root().join(format!("docs/examples/nexmark/{name}.dsl"))).unwrap();
+        let text = without_examples(&text);
+        let (verbs, sql) = (plan_of(text.clone()), plan_of(in_sql(&text, query, keep)));
+        if verbs != sql {
+            wrong.push_str(&format!("{name}:\n--- verbs\n{verbs}\n--- SQL\n{sql}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "these differ:\n{wrong}");
+}
