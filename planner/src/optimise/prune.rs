@@ -8,8 +8,8 @@ use super::{
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
 use crate::{
-    AggregateOp, ChangesOp, Demand, EventTime, ExpectAction, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp, RankScope,
-    RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
+    AggregateOp, ChangesOp, Demand, EventTime, ExpectAction, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp,
+    RankScope, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};

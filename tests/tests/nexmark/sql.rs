@@ -25,8 +25,8 @@ const QUERIES: &[(&str, &str, &str)] = &[
     (
         "q4",
         "select category, avg(final) as average
-         from (select max(b.price) as final, b.auction, a.category from bids b, auctions a
-               where a.id = b.auction and b.date_time between a.date_time and a.expires group by b.auction, a.category) q
+         from (select max(price) as final, auction, category from bids, auctions
+               where id = auction and bids.date_time between auctions.date_time and expires group by auction, category) q
          group by category",
         "keep for ever",
     ),
@@ -34,8 +34,8 @@ const QUERIES: &[(&str, &str, &str)] = &[
         "q6",
         "select seller, avg(final) as average
          from (select *, row_number() over (partition by seller order by expires desc, auction desc) as nth
-               from (select b.auction, a.seller, a.expires, max(b.price) as final from bids b, auctions a
-                     where a.id = b.auction and b.date_time between a.date_time and a.expires group by b.auction, a.seller, a.expires) q) r
+               from (select auction, seller, expires, max(price) as final from bids, auctions
+                     where id = auction and bids.date_time between auctions.date_time and expires group by auction, seller, expires) q) r
          where nth <= 10
          group by seller",
         "keep for ever",
@@ -61,9 +61,8 @@ const QUERIES: &[(&str, &str, &str)] = &[
         "q9",
         "select id, item_name, description, initial_bid, reserve, date_time, expires, seller, category, extra, auction, bidder, price, bid_date_time, bid_extra
          from (select *, row_number() over (partition by id order by price desc, bid_date_time) as nth
-               from (select a.id, a.item_name, a.description, a.initial_bid, a.reserve, a.date_time, a.expires, a.seller, a.category, a.extra,
-                            b.auction, b.bidder, b.price, b.date_time as bid_date_time, b.extra as bid_extra
-                     from auctions a join bids b on b.auction = a.id and b.date_time between a.date_time and a.expires) offers) ranked
+               from (select auctions.*, auction, bidder, price, bids.date_time as bid_date_time, bids.extra as bid_extra
+                     from auctions join bids on auction = id and bids.date_time between auctions.date_time and expires) offers) ranked
          where nth <= 1",
         "keep for ever",
     ),
@@ -140,9 +139,9 @@ const QUERIES: &[(&str, &str, &str)] = &[
     ),
     (
         "q20",
-        "select b.auction, b.bidder, b.price, b.channel, b.url, b.date_time as bid_date_time, b.extra as bid_extra, a.item_name, a.description,
-                a.initial_bid, a.reserve, a.date_time as auction_date_time, a.expires, a.seller, a.category, a.extra as auction_extra
-         from bids b join (select * from auctions where category = 10) a on a.id = b.auction",
+        "select auction, bidder, price, channel, url, bids.date_time as bid_date_time, bids.extra as bid_extra, item_name, description, initial_bid,
+                reserve, chosen.date_time as auction_date_time, expires, seller, category, chosen.extra as auction_extra
+         from bids join (select * from auctions where category = 10) as \"Chosen\" on chosen.id = auction",
         "keep for ever",
     ),
     (

@@ -16,6 +16,19 @@ use datafusion_sql::sqlparser::ast::{
 };
 use runink_dsl::ast::{self, Action, Duration, DurationUs, Name, NamedExpr, Span, Spanned, TimeDomain, WindowShape};
 
+/// The clauses of a `select` that its inputs are joined by.
+pub(super) struct Clauses<'q> {
+    pub(super) select: &'q Select,
+    /// The conditions of `where` that nothing has taken.
+    pub(super) pool: Vec<SqlExpr>,
+}
+
+impl<'q> Clauses<'q> {
+    pub(super) fn of(select: &'q Select) -> Self {
+        Clauses { select, pool: select.selection.as_ref().map(sql::conjuncts).unwrap_or_default() }
+    }
+}
+
 /// A relation of `from` with what a join needs to know of it.
 pub(super) struct Relation<'t> {
     pub(super) part: Part<'t>,
@@ -28,32 +41,26 @@ pub(super) struct Relation<'t> {
 }
 
 impl Lowering<'_> {
-    /// All of `from`. Conditions that join inputs are taken out of the pool, the conditions of `where`.
-    pub(super) fn from_part<'t>(&mut self, scope: &mut Scope<'t>, select: &Select, pool: &mut Vec<SqlExpr>) -> Heard<Part<'t>> {
-        let Some((first, rest)) = select.from.split_first() else {
-            let span = scope.span(select.select_token.0.span);
+    /// All of `from`. Conditions that join inputs are taken out of those of `where`.
+    pub(super) fn from_part<'t>(&mut self, scope: &mut Scope<'t>, clauses: &mut Clauses<'_>) -> Heard<Part<'t>> {
+        let Some((first, rest)) = clauses.select.from.split_first() else {
+            let span = scope.span(clauses.select.select_token.0.span);
             let message = "this query reads nothing";
             return Err(self.refuse(scope, codes::QUERY_INPUT, span, message, "name a source or a step: `select … from …`"));
         };
-        let mut part = self.with_joins(scope, select, first, pool)?;
+        let mut part = self.with_joins(scope, first, clauses)?;
         for other in rest {
-            let relation = self.relation(scope, select, &other.relation, pool)?;
-            self.comma(scope, select, &mut part, relation, pool)?;
+            let relation = self.relation(scope, &other.relation, clauses)?;
+            self.comma(scope, &mut part, relation, clauses)?;
             for join in &other.joins {
-                self.join_part(scope, select, &mut part, join, pool)?;
+                self.join_part(scope, &mut part, join, clauses)?;
             }
         }
         Ok(part)
     }
 
-    fn with_joins<'t>(
-        &mut self,
-        scope: &mut Scope<'t>,
-        select: &Select,
-        from: &TableWithJoins,
-        pool: &mut Vec<SqlExpr>,
-    ) -> Heard<Part<'t>> {
-        let first = self.relation(scope, select, &from.relation, pool)?;
+    fn with_joins<'t>(&mut self, scope: &mut Scope<'t>, from: &TableWithJoins, clauses: &mut Clauses<'_>) -> Heard<Part<'t>> {
+        let first = self.relation(scope, &from.relation, clauses)?;
         if let Some(as_of) = &first.as_of {
             let span = scope.place_of(as_of);
             let message = "`for system_time as of` says which version of a joined input is meant, and this one is not joined";
@@ -61,19 +68,13 @@ impl Lowering<'_> {
         }
         let mut part = first.part;
         for join in &from.joins {
-            self.join_part(scope, select, &mut part, join, pool)?;
+            self.join_part(scope, &mut part, join, clauses)?;
         }
         Ok(part)
     }
 
     /// One relation of `from`.
-    pub(super) fn relation<'t>(
-        &mut self,
-        scope: &mut Scope<'t>,
-        select: &Select,
-        factor: &TableFactor,
-        pool: &mut Vec<SqlExpr>,
-    ) -> Heard<Relation<'t>> {
+    pub(super) fn relation<'t>(&mut self, scope: &mut Scope<'t>, factor: &TableFactor, clauses: &mut Clauses<'_>) -> Heard<Relation<'t>> {
         let span = scope.span(factor.span());
         if let Some(call) = sql::table_window(factor) {
             return self.window_relation(scope, call, span);
@@ -95,16 +96,16 @@ impl Lowering<'_> {
                     None => None,
                     Some(args) => Some(self.system_time(scope, name, args)?),
                 };
-                self.table(scope, select, name, alias.as_ref(), as_of, pool)
+                self.table(scope, name, alias.as_ref(), as_of, clauses)
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
                 let called = alias.as_ref().map(|a| a.name.value.clone());
-                let wanted = wanted_rank(select, subquery, called.as_deref(), pool);
+                let wanted = wanted_rank(clauses, subquery, called.as_deref());
                 let part = self.whole_query(scope, subquery, wanted.as_ref())?;
                 self.called(scope, part, called.unwrap_or_else(|| "query".into()), alias.as_ref(), span)
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                let part = self.with_joins(scope, select, table_with_joins, pool)?;
+                let part = self.with_joins(scope, table_with_joins, clauses)?;
                 Ok(Relation { part, name: "joined".into(), span, as_of: None })
             }
             _ => {
@@ -129,11 +130,10 @@ impl Lowering<'_> {
     fn table<'t>(
         &mut self,
         scope: &mut Scope<'t>,
-        select: &Select,
         name: &ObjectName,
         alias: Option<&TableAlias>,
         as_of: Option<SqlExpr>,
-        pool: &mut Vec<SqlExpr>,
+        clauses: &mut Clauses<'_>,
     ) -> Heard<Relation<'t>> {
         let span = scope.span(name.span());
         let written: Vec<&str> = name.0.iter().filter_map(|p| p.as_ident()).map(|i| i.value.as_str()).collect();
@@ -143,7 +143,7 @@ impl Lowering<'_> {
         if let Some(at) = by_with {
             let defined = scope.defined[at].clone();
             let known = called.clone().unwrap_or_else(|| written.clone());
-            let wanted = wanted_rank(select, &defined.query, Some(&known), pool);
+            let wanted = wanted_rank(clauses, &defined.query, Some(&known));
             // A definition sees those before it, and not itself.
             let later = scope.defined.split_off(at);
             let part = self.whole_query(scope, &defined.query, wanted.as_ref());
@@ -313,7 +313,7 @@ impl Lowering<'_> {
 }
 
 /// What the query outside wants of a ranking inside; a condition that says it all is taken out of the pool.
-fn wanted_rank(select: &Select, inner: &Query, alias: Option<&str>, pool: &mut Vec<SqlExpr>) -> Option<Wanted> {
+fn wanted_rank(Clauses { select, pool }: &mut Clauses<'_>, inner: &Query, alias: Option<&str>) -> Option<Wanted> {
     let SetExpr::Select(inside) = inner.body.as_ref() else { return None };
     let name = inside.projection.iter().find_map(super::rank::rank_item)?;
     let is_rank = |e: &SqlExpr| match super::columns::path(e) {

@@ -1,6 +1,9 @@
 //! Joins of a query: which rows meet, and what bounds them in time.
 
-use super::{Part, Scope, columns, from::Relation};
+use super::{
+    Part, Scope, columns,
+    from::{Clauses, Relation},
+};
 use crate::{
     StreamKind, catalogue as codes,
     lower::{Heard, Lowering, stream::Column},
@@ -17,10 +20,9 @@ impl Lowering<'_> {
     pub(super) fn join_part<'t>(
         &mut self,
         scope: &mut Scope<'t>,
-        select: &Select,
         part: &mut Part<'t>,
         join: &SqlJoin,
-        pool: &mut Vec<SqlExpr>,
+        clauses: &mut Clauses<'_>,
     ) -> Heard<()> {
         let span = scope.span(join.relation.span());
         let (kind, constraint) = match &join.join_operator {
@@ -40,14 +42,14 @@ impl Lowering<'_> {
         if let TableFactor::UNNEST { .. } = &join.relation {
             return self.unnest_part(scope, part, &join.relation, kind, constraint);
         }
-        let relation = self.relation(scope, select, &join.relation, pool)?;
+        let relation = self.relation(scope, &join.relation, clauses)?;
         match constraint {
-            JoinConstraint::On(on) => self.joined(scope, select, part, relation, kind, sql::conjuncts(on), pool),
+            JoinConstraint::On(on) => self.joined(scope, part, relation, kind, sql::conjuncts(on), clauses),
             JoinConstraint::Using(names) => {
                 let ids: Vec<Ident> = names.iter().filter_map(|n| n.0.last()?.as_ident().cloned()).collect();
-                self.using(scope, select, part, relation, kind, &ids, pool)
+                self.using(scope, part, relation, kind, &ids, clauses)
             }
-            JoinConstraint::None if kind == JoinKind::Inner => self.comma(scope, select, part, relation, pool),
+            JoinConstraint::None if kind == JoinKind::Inner => self.comma(scope, part, relation, clauses),
             JoinConstraint::None => {
                 let message = "this join does not say which rows meet";
                 Err(self.refuse(scope, codes::QUERY_JOIN, span, message, "add `on a.id = b.id`"))
@@ -63,24 +65,22 @@ impl Lowering<'_> {
     pub(super) fn comma<'t>(
         &mut self,
         scope: &mut Scope<'t>,
-        select: &Select,
         part: &mut Part<'t>,
         relation: Relation<'t>,
-        pool: &mut Vec<SqlExpr>,
+        clauses: &mut Clauses<'_>,
     ) -> Heard<()> {
-        self.joined(scope, select, part, relation, JoinKind::Inner, Vec::new(), pool)
+        self.joined(scope, part, relation, JoinKind::Inner, Vec::new(), clauses)
     }
 
     /// `using (a, b)`: both columns are one behind the join.
     fn using<'t>(
         &mut self,
         scope: &mut Scope<'t>,
-        select: &Select,
         part: &mut Part<'t>,
         relation: Relation<'t>,
         kind: JoinKind,
         ids: &[Ident],
-        pool: &mut Vec<SqlExpr>,
+        clauses: &mut Clauses<'_>,
     ) -> Heard<()> {
         let name = relation.name.clone();
         let mut conditions = Vec::new();
@@ -99,7 +99,7 @@ impl Lowering<'_> {
                 right: Box::new(SqlExpr::CompoundIdentifier(vec![other, id.clone()])),
             });
         }
-        self.joined(scope, select, part, relation, kind, conditions, pool)?;
+        self.joined(scope, part, relation, kind, conditions, clauses)?;
         if matches!(kind, JoinKind::Semi | JoinKind::Anti) {
             return Ok(());
         }
@@ -118,16 +118,14 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn joined<'t>(
         &mut self,
         scope: &mut Scope<'t>,
-        select: &Select,
         part: &mut Part<'t>,
         mut relation: Relation<'t>,
         mut kind: JoinKind,
         mut conditions: Vec<SqlExpr>,
-        pool: &mut Vec<SqlExpr>,
+        clauses: &mut Clauses<'_>,
     ) -> Heard<()> {
         conditions.retain(|c| !is_true(c));
         if kind == JoinKind::Inner {
@@ -137,8 +135,8 @@ impl Lowering<'_> {
                 let sides = columns::sides(c, left, right);
                 sides.left && sides.right && !sides.other && super::semi::subquery(c).is_none()
             };
-            let (taken, rest): (Vec<_>, Vec<_>) = std::mem::take(pool).into_iter().partition(joins);
-            *pool = rest;
+            let (taken, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut clauses.pool).into_iter().partition(joins);
+            clauses.pool = rest;
             conditions.extend(taken);
         }
         if conditions.is_empty() {
@@ -156,7 +154,7 @@ impl Lowering<'_> {
                 kind = JoinKind::Left;
             }
         }
-        let time = self.time_of_join(scope, Some(select), part, &mut relation, &mut conditions)?;
+        let time = self.time_of_join(scope, Some(clauses.select), part, &mut relation, &mut conditions)?;
         self.join_on(scope, part, relation, kind, conditions, time)
     }
 

@@ -1,6 +1,6 @@
 //! `select`: filters, groups, ranks, and then the columns that come out.
 
-use super::{Part, Scope, Wanted, columns, quoted};
+use super::{Part, Scope, Wanted, columns, from::Clauses, quoted};
 use crate::{
     StreamKind, catalogue as codes,
     expr::{function_name, has_aggregate},
@@ -31,9 +31,9 @@ impl Lowering<'_> {
     /// A `select` with all its clauses.
     pub(super) fn select_part<'t>(&mut self, scope: &mut Scope<'t>, select: &Select, wanted: Option<&Wanted>) -> Heard<Part<'t>> {
         self.plain_select(scope, select)?;
-        let mut pool = select.selection.as_ref().map(sql::conjuncts).unwrap_or_default();
-        let mut part = self.from_part(scope, select, &mut pool)?;
-        self.filters(scope, Some(select), &mut part, pool)?;
+        let mut clauses = Clauses::of(select);
+        let mut part = self.from_part(scope, &mut clauses)?;
+        self.filters(scope, Some(select), &mut part, clauses.pool)?;
         let mut items = self.items_of(scope, select)?;
         self.no_values(scope, &items)?;
         let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty());

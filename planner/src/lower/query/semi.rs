@@ -3,7 +3,7 @@
 use super::{
     Part, Scope, columns,
     columns::by_name,
-    from::Relation,
+    from::{Clauses, Relation},
     join::{compares_edges, place},
 };
 use crate::{
@@ -74,11 +74,11 @@ impl Lowering<'_> {
         let span = scope.place_of(condition);
         scope.depth += 1;
         let simple = simple(asked.query);
-        let (mut inner, mut pool) = match simple {
+        let (mut inner, pool) = match simple {
             Some(select) => {
-                let mut pool = select.selection.as_ref().map(sql::conjuncts).unwrap_or_default();
+                let mut clauses = Clauses::of(select);
                 self.plain_select(scope, select)?;
-                (self.from_part(scope, select, &mut pool)?, pool)
+                (self.from_part(scope, &mut clauses)?, clauses.pool)
             }
             None if asked.value.is_some() => (self.whole_query(scope, asked.query, None)?, Vec::new()),
             None => {
@@ -94,7 +94,7 @@ impl Lowering<'_> {
         let correlated = |c: &SqlExpr| {
             compares_edges(c) || sql::columns_in(c).iter().any(|ids| !columns::reads(&inside, ids) && columns::reads(&outside, ids))
         };
-        let (mut on, local): (Vec<_>, Vec<_>) = std::mem::take(&mut pool).into_iter().partition(correlated);
+        let (mut on, local): (Vec<_>, Vec<_>) = pool.into_iter().partition(correlated);
         let not_null_inside: Vec<String> = local.iter().filter_map(not_null).map(|e| columns::canonical(e, &inside)).collect();
         if inner.work.flow.stream.is_append_only() {
             self.filters(scope, None, &mut inner, local)?;
