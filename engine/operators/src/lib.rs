@@ -5,8 +5,8 @@
 
 pub mod aggregate;
 mod batch;
-pub mod check;
 pub mod changes;
+pub mod check;
 mod epoch;
 mod error;
 pub mod first;

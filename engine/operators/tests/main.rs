@@ -3,8 +3,8 @@
 
 mod aggregate;
 mod aggregate_cases;
-mod check;
 mod changes;
+mod check;
 mod hash;
 mod join;
 mod order;
