@@ -8,7 +8,7 @@ use crate::{
     status::Status,
     writer::{Board, Writer},
 };
-use runink_checkpoint::{Captures, CheckpointNumber, CommitPermit, Generation};
+use runink_checkpoint::{Captures, CheckpointNumber, CommitPermit, Generation, Publications};
 use std::{
     fs::File,
     sync::{Arc, Mutex, PoisonError},
@@ -50,8 +50,12 @@ impl Store {
         let mut status = Status::new(generation);
         (status.published, status.boundary) = restored.as_ref().map(|r| (r.manifest().number, r.manifest().boundary)).unzip();
         let board = Arc::new(Board::new(status));
+        let watch = Watch { board: board.clone(), publications: settings.publications.clone() };
         let writer = Writer::new(settings, intake.clone(), board.clone(), opened);
-        let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || writer.run());
+        let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
+            let _watch = watch;
+            writer.run();
+        });
         let thread = thread.map_err(|e| StoreError::Ended(e.to_string()))?;
         Ok(Store { intake, board, restored, permit, generation, next_number, damaged, writer: Some(thread), _lock: lock })
     }
@@ -144,6 +148,22 @@ impl Store {
         if let Some(writer) = self.writer.take() {
             // A panic of the thread has been told by its hook; there is nothing to add here.
             let _panicked = writer.join();
+        }
+    }
+}
+
+/// Tells of a panic of the writer's thread: without checkpoints a scenario must not look as if it had them.
+struct Watch {
+    board: Arc<Board>,
+    publications: Arc<dyn Publications>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = StoreError::Ended("it panicked".to_owned());
+            self.board.ended(&error);
+            self.publications.failed(&error.to_string());
         }
     }
 }

@@ -49,6 +49,12 @@ impl Board {
         self.changed.notify_all();
     }
 
+    /// No more checkpoints, ever.
+    pub(crate) fn ended(&self, error: &StoreError) {
+        let failure = Failure::of(error);
+        self.write(|s| (s.ended, s.failure) = (true, Some(failure)));
+    }
+
     /// Waits until something is so, or for that long; whether it is.
     pub(crate) fn wait_until(&self, at_most: Duration, so: impl Fn(&Status) -> bool) -> bool {
         let waited = self.changed.wait_timeout_while(self.read(), at_most, |s| !so(s));
@@ -220,8 +226,7 @@ impl Writer {
 
     fn end(&mut self, error: &StoreError) {
         self.ended = true;
-        let failure = Failure::of(error);
-        self.board.write(|s| (s.ended, s.failure) = (true, Some(failure)));
+        self.board.ended(error);
         self.refuse_savepoints();
     }
 

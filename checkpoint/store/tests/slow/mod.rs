@@ -121,6 +121,37 @@ fn while_the_snapshot_store_is_away_memory_does_not_grow() {
     assert_eq!(outboxes.iter().flat_map(|o| &o.held).map(|h| h.rows).sum::<u64>(), 5);
 }
 
+#[test]
+fn a_bug_in_the_writer_ends_checkpoints_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let probe = Probe::new(|at| if at == FailPoint::SetAside { panic!("a bug, for a test") } else { Ok(()) });
+    let (store, heard) = open(folder.path(), probe);
+    let captures = store.captures();
+    captures.hand_over(&part(), Boundary(1), rows(0, 10, 10));
+    captures.passed(&part(), Boundary(1));
+    assert!(store.wait_for(PATIENCE, |s| s.ended));
+    assert_eq!(store.flush(PATIENCE).unwrap_err().code(), "CKP016");
+    assert_eq!(store.status().failure.unwrap().code, "CKP017");
+    drop(store);
+    assert_eq!(heard.failed.lock().unwrap().as_deref(), Some("CKP017: the thread that writes checkpoints has ended: it panicked"));
+    // What was handed over does not fit its table: nothing that has it is ever published.
+    let (store, heard) = open(folder.path(), Probe::default());
+    let schema = shape().schema.project(&[0, 1, 2]).unwrap();
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(UInt16Array::from(vec![1])), Arc::new(Int64Array::from(vec![0])), Arc::new(StringArray::from(vec!["a"]))];
+    let misfit = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
+    let captures = store.captures();
+    captures.hand_over(&part(), Boundary(1), Piece::Table(StateChanges { expired: Vec::new(), deleted: None, upserted: Some(misfit) }));
+    captures.passed(&part(), Boundary(1));
+    assert!(store.wait_for(PATIENCE, |s| s.ended));
+    let why = store.status().failure.unwrap().message;
+    assert_eq!(
+        why,
+        "CKP014: step `Totals`: state does not fit: expected columns (UInt16, Int64, Utf8, Int64), found (UInt16, Int64, Utf8)"
+    );
+    assert!(heard.numbers().is_empty());
+}
+
 /// A disk that is really full: a small file system in memory. Only where this process may mount one (a container's root may not).
 #[test]
 fn a_disk_that_is_really_full_is_told_and_got_over() {
