@@ -56,6 +56,7 @@ codes! {
     JOIN_STREAM = "PLN054", "the stream side of a join takes rows back", "join before the aggregate, or emit on close";
     PATTERN = "PLN055", "a pattern cannot be matched as it is written", "change it as the message says";
     SINK_KEY = "PLN060", "a sink's key column does not exist", "correct the name";
+    CHANGE_FORM = "PLN061", "a sink cannot write changes in this form", "choose a form or a key as the message says";
     SYNTAX = "PLN100", "an expression is not SQL", "correct it where the caret points";
     UNKNOWN_COLUMN = "PLN101", "an expression reads a column that does not exist", "correct the name";
     AMBIGUOUS_COLUMN = "PLN102", "a name stands for several columns", "put the input's name before it";

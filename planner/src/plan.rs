@@ -5,7 +5,7 @@
 //! field names. The engine adds nothing of meaning: it turns expressions into kernels and nodes into operators.
 
 use crate::{CheckOp, FirstOp, MatchOp, NeighbourOp, RankOp, StreamJoinOp};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_expr::{AggregateUDF, Expr};
 use runink_connector_api::{Delivery, Options, Predicate, RejectReason};
 use runink_dsl::{FileId, ast::Span};
@@ -167,6 +167,8 @@ pub enum Op {
     Match(Box<MatchOp>),
     /// Says of each window of its input's rows whether an expectation holds. One input; nobody reads what comes out.
     Check(CheckOp),
+    /// Writes changes as rows that stay, for a sink: what comes out is append-only. One input.
+    Form(FormOp),
     /// The scenario's reject stream: schema [`crate::rejected_schema`]. No input in the plan: the engine feeds it from every node.
     Rejected,
     /// Hands rows on without change, so that they can be read under this name (a step that tests observe).
@@ -395,6 +397,61 @@ pub enum TableJoinKind {
     Anti,
 }
 
+/// See [`Op::Form`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormOp {
+    /// How changes are written.
+    pub form: ChangeForm,
+    /// The columns that tell rows apart, by index.
+    pub key: Vec<usize>,
+}
+
+/// How changes are written as rows. In one epoch a row that comes and goes does not come out at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeForm {
+    /// Every change: the row, and as the last column how often it is added (above zero) or taken back (below), as [`DIFF`].
+    Retract,
+    /// The newest row of each key, and as the last column whether the key is gone, as [`DELETED`]; of a key that is gone all other columns are null.
+    Upsert,
+    /// As Debezium writes it: the row before, the row after, and `c`, `u` or `d` as the operation.
+    Debezium,
+}
+
+impl ChangeForm {
+    /// All of them, by the words that the language has for them.
+    pub const ALL: [(&'static str, ChangeForm); 3] =
+        [("retract", ChangeForm::Retract), ("upsert", ChangeForm::Upsert), ("debezium", ChangeForm::Debezium)];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, form)| *form == self).map_or("", |(word, _)| word)
+    }
+
+    /// The columns of rows in this form, of those that come; `key` as in [`FormOp::key`].
+    pub fn fields(self, input: &[FieldRef], key: &[usize]) -> Vec<FieldRef> {
+        let may_miss = |f: &FieldRef| f.as_ref().clone().with_nullable(true);
+        match self {
+            ChangeForm::Retract => input.iter().cloned().chain([Arc::new(Field::new(DIFF, DataType::Int64, false))]).collect(),
+            ChangeForm::Upsert => {
+                let column = |(i, f): (usize, &FieldRef)| if key.contains(&i) { f.clone() } else { Arc::new(may_miss(f)) };
+                let deleted = Arc::new(Field::new(DELETED, DataType::Boolean, false));
+                input.iter().enumerate().map(column).chain([deleted]).collect()
+            }
+            ChangeForm::Debezium => {
+                let row = DataType::Struct(input.iter().map(may_miss).collect());
+                let sides = ["before", "after"].map(|name| Arc::new(Field::new(name, row.clone(), true)));
+                sides.into_iter().chain([Arc::new(Field::new("op", DataType::Utf8, false))]).collect()
+            }
+        }
+    }
+}
+
+/// See [`ChangeForm::Retract`].
+pub const DIFF: &str = "_diff";
+/// See [`ChangeForm::Upsert`].
+pub const DELETED: &str = "_deleted";
+
 /// See [`Op::Sink`].
 #[derive(Debug, Clone)]
 pub struct SinkOp {
@@ -411,7 +468,7 @@ pub struct SinkOp {
 /// The schema of a scenario's `rejected` stream: why and where (`reason`, `step`, `source`, `place`, `position`, `message`), then the row as text
 /// (`row`: bytes that are not UTF-8 replaced) and its original bytes (`raw`).
 pub fn rejected_schema() -> SchemaRef {
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::datatypes::Schema;
     static SCHEMA: std::sync::OnceLock<SchemaRef> = std::sync::OnceLock::new();
     SCHEMA
         .get_or_init(|| {

@@ -123,7 +123,7 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
             }
             Op::Match(_) => findings.matches(node),
             Op::Sink(op) => findings.sink(node, op, connectors),
-            Op::Source(_) | Op::Rows(_) | Op::Union | Op::Check(_) | Op::Rejected | Op::Output => {}
+            Op::Source(_) | Op::Rows(_) | Op::Union | Op::Form(_) | Op::Check(_) | Op::Rejected | Op::Output => {}
         }
     }
     findings.found

@@ -40,7 +40,7 @@ fn steps_of(node: &Node) -> Vec<&str> {
             vec![&node.name]
         }
         // What is expected of windows is looked at beside the step.
-        Op::Source(_) | Op::Union | Op::Check(_) | Op::Rejected | Op::Output | Op::Sink(_) => Vec::new(),
+        Op::Source(_) | Op::Union | Op::Form(_) | Op::Check(_) | Op::Rejected | Op::Output | Op::Sink(_) => Vec::new(),
     }
 }
 

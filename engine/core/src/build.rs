@@ -134,6 +134,12 @@ impl<'scope> Builder<'scope, '_> {
                 rejects.push(more);
                 out
             }
+            Op::Form(op) => {
+                let (input, below) = (inputs.pop().ok_or_else(missing)?, node.inputs.first().map(|&i| plan.node(i)).ok_or_else(missing)?);
+                let (out, more) = stateful::form(input, marks.clone(), (id, node), op, below, self.shared)?;
+                rejects.push(more);
+                out
+            }
             Op::TableJoin(op) => {
                 let (table, stream) = (inputs.pop().ok_or_else(missing)?, inputs.pop().ok_or_else(missing)?);
                 let schemas = (&schema(0).ok_or_else(missing)?, &schema(1).ok_or_else(missing)?);

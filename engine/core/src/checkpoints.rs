@@ -49,7 +49,7 @@ pub fn lasting_names(plan: &Plan) -> Vec<Option<Arc<str>>> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut name = |node: &runink_planner::Node| {
         let base = match node.op {
-            Op::Rows(_) | Op::Union | Op::Output | Op::Rejected => return None,
+            Op::Rows(_) | Op::Union | Op::Form(_) | Op::Output | Op::Rejected => return None,
             Op::Source(_) => format!("source {}", node.name),
             Op::Sink(_) => format!("sink {}", node.name),
             _ => format!("step {}", node.name),

@@ -17,10 +17,11 @@ use runink_operators::{
     aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
     changes::ChangesOperator,
     check::{CheckWindows, CountRows},
+    form::FormOperator,
     stream_join::StreamJoinOperator,
     table_join::TableJoinOperator,
 };
-use runink_planner::{AggregateOp, ChangesOp, CheckOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
+use runink_planner::{AggregateOp, ChangesOp, CheckOp, FormOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
 use std::sync::Arc;
 use timely::{
     communication::Pull,
@@ -271,6 +272,22 @@ pub(crate) fn check<'scope>(
     let windows = Box::new(CheckWindows::new(&node.name, op, groups));
     let (checked, _) = stateful(vec![(counts, Some(route))], marks, (id, node), windows, ALL, shared);
     Ok(operators::checked(checked, (id, node), shared))
+}
+
+/// Changes as a sink writes them.
+pub(crate) fn form<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    op: &FormOp,
+    below: &Node,
+    shared: &Arc<Shared>,
+) -> Result<Streams<'scope>, OperatorError> {
+    let operator = FormOperator::new(&node.name, op, &below.kind, &below.schema, &node.schema)?;
+    let groups = shared.spec.settings.key_groups;
+    let meets = input.scope().peers() > 1 && matches!(below.kind, StreamKind::Changelog { .. });
+    let route = meets.then(|| Route::Keys { columns: op.key.clone(), groups });
+    Ok(stateful(vec![(input, route)], marks, (id, node), Box::new(operator), ALL, shared))
 }
 
 /// Joins two streams. Rows of both go to the worker that holds their key.

@@ -10,6 +10,7 @@ pub mod check;
 mod epoch;
 mod error;
 pub mod first;
+pub mod form;
 pub mod hash;
 pub mod neighbour;
 pub mod pattern;

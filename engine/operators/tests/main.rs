@@ -5,6 +5,7 @@ mod aggregate;
 mod aggregate_cases;
 mod changes;
 mod check;
+mod form;
 mod hash;
 mod join;
 mod order;

@@ -5,7 +5,7 @@ use super::{
     order, words,
 };
 use crate::{
-    AggregateCall, AggregateOp, CheckOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind,
+    AggregateCall, AggregateOp, ChangeForm, CheckOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind,
     StateBound, StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowShape, WindowSpec, types::type_name,
 };
 use arrow::datatypes::SchemaRef;
@@ -172,6 +172,7 @@ fn operator(op: &Op) -> &'static str {
         Op::Union => "union",
         Op::Aggregate(_) => "aggregate",
         Op::Changes(_) => "changes",
+        Op::Form(_) => "form",
         Op::TableJoin(_) => "table join",
         Op::StreamJoin(_) => "stream join",
         Op::Check(_) => "expectation",
@@ -196,6 +197,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
             Op::Aggregate(op) => ("by key", by(op.keys.clone())),
             Op::Changes(op) => ("by key", by(op.key.clone())),
             Op::Match(op) => ("by key", by(op.keys.clone())),
+            Op::Form(op) if goes_by_key(plan, node) => ("by key", by(op.key.clone())),
             Op::TableJoin(op) if op.broadcast => (["as they come", "to all workers"][index.min(1)], Vec::new()),
             Op::TableJoin(op) if index == 0 => {
                 let on = |key: &usize| op.on.iter().find(|(_, t)| t == key).map(|(s, _)| *s);
@@ -217,6 +219,11 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
         Input { id: id.0, name: input.name.clone(), travel, by }
     };
     node.inputs.iter().enumerate().map(describe).collect()
+}
+
+/// Changes of one key meet on one worker; rows that stay go as they come.
+fn goes_by_key(plan: &Plan, node: &Node) -> bool {
+    node.inputs.first().is_some_and(|&i| matches!(plan.node(i).kind, StreamKind::Changelog { .. }))
 }
 
 fn stream(kind: &StreamKind) -> Stream {
@@ -299,6 +306,14 @@ fn work(plan: &Plan, node: &Node) -> Vec<Line> {
             lines
         }
         (Op::Aggregate(op), Some(below)) => aggregate_lines(op, &below.schema),
+        (Op::Form(op), _) => {
+            let what = match op.form {
+                ChangeForm::Retract => "each change, and how often the row is added or taken back",
+                ChangeForm::Upsert => "the newest row of each key, and whether the key is gone",
+                ChangeForm::Debezium => "the row before, the row after, and the operation",
+            };
+            vec![line("write", what.into())]
+        }
         (Op::Changes(op), Some(below)) => {
             let key = op.key.iter().map(|&k| name(&column(&below.schema, k))).collect::<Vec<_>>().join(", ");
             let mut lines = vec![line("replace", format!("each row takes back the one before it with the same {key}"))];

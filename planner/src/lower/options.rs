@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Options of every source, which are the planner's own.
 pub(super) const SOURCE_OPTIONS: &[&str] = &["name", "type", "contract", "time", "lateness", "idle", "advance_when_idle", "key"];
 /// Options of every sink, which are the planner's own.
-pub(super) const SINK_OPTIONS: &[&str] = &["name", "type", "from", "key", "delivery"];
+pub(super) const SINK_OPTIONS: &[&str] = &["name", "type", "from", "key", "delivery", "changes"];
 
 impl Lowering<'_> {
     /// The connector of that name.

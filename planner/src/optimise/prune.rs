@@ -82,6 +82,8 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
     match &node.op {
         Op::Source(_) | Op::Rejected => Vec::new(),
         Op::Union => vec![needed.clone(); node.inputs.len()],
+        // Whole rows are written.
+        Op::Form(_) => vec![(0..schema(0).fields().len()).collect()],
         Op::Changes(op) => vec![needed.iter().chain(&op.key).copied().collect()],
         Op::Output | Op::Sink(_) => vec![needed.clone()],
         Op::Rows(stages) => vec![stage_needs(stages, schema(0), needed).swap_remove(0)],
@@ -229,7 +231,7 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             op.time.column = position(left(0), op.time.column);
             (0..node.schema.fields().len()).collect()
         }
-        Op::Rejected => (0..node.schema.fields().len()).collect(),
+        Op::Rejected | Op::Form(_) => (0..node.schema.fields().len()).collect(),
         Op::Union => {
             let keep = needed.iter().copied().collect::<Vec<_>>();
             node.schema = project(&node.schema, &keep);

@@ -62,6 +62,7 @@ fn same_op(a: &Op, b: &Op) -> bool {
         (Op::Union, Op::Union) | (Op::Rejected, Op::Rejected) => true,
         (Op::Aggregate(a), Op::Aggregate(b)) => same_aggregate(a, b),
         (Op::Changes(a), Op::Changes(b)) => a == b,
+        (Op::Form(a), Op::Form(b)) => a == b,
         (Op::TableJoin(a), Op::TableJoin(b)) => same_join(a, b),
         (Op::StreamJoin(a), Op::StreamJoin(b)) => same_stream_join(a, b),
         (Op::Rank(a), Op::Rank(b)) => a == b,

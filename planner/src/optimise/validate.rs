@@ -48,6 +48,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
         Op::Rows(_)
         | Op::Aggregate(_)
         | Op::Changes(_)
+        | Op::Form(_)
         | Op::Match(_)
         | Op::Rank(_)
         | Op::First(_)
@@ -131,6 +132,12 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
             let fits = keyed(&inputs[0].kind) && matches!(node.kind, StreamKind::Changelog { .. });
             ensure(fits, || "changes of what is no keyed source".into())?;
             ensure(op.key.iter().all(|&k| k < node.schema.fields().len()), || "a key out of range".into())
+        }
+        (Op::Form(op), Some(input)) => {
+            ensure(op.key.iter().all(|&k| k < input.fields().len()), || "a key out of range".into())?;
+            ensure(node.kind == StreamKind::AppendOnly, || "rows that are written out and can be taken back".into())?;
+            let fields: Vec<_> = op.form.fields(input.fields(), &op.key);
+            ensure(fields[..] == node.schema.fields()[..], || "a form with other columns than it has".into())
         }
         (Op::TableJoin(op), Some(stream)) => join_fits(op, stream, &inputs[1].schema, node),
         (Op::StreamJoin(op), Some(left)) => stream_join_fits(op, [left, &inputs[1].schema], node),

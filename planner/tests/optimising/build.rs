@@ -395,6 +395,7 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 Op::Match(_) => format!("match({})", fields(&node.schema)),
                 Op::Union => "union".into(),
                 Op::Changes(_) => "changes".into(),
+                Op::Form(op) => op.form.as_str().into(),
                 Op::Output => "output".into(),
                 Op::Sink(_) => "sink".into(),
                 Op::Rejected => "rejected".into(),
