@@ -271,8 +271,13 @@ impl Findings<'_> {
                 );
             }
             (JoinBound::Unbounded { .. }, StateBound::Rows { lifetime_us: None }) if !node.bounded => {
-                let left = self.input(node, 0).map(|n| n.name.clone()).unwrap_or_default();
-                let message = format!("the state of `{}` has no bound: it keeps every row of `{left}` and `{}`", node.name, right.name);
+                // A keyed source is known by its own name, not by that of the step that reads it.
+                let named = |node: &Node| match (&node.op, self.input(node, 0)) {
+                    (Op::Changes(_), Some(table)) => table.name.clone(),
+                    _ => node.name.clone(),
+                };
+                let (left, right) = (self.input(node, 0).map(named).unwrap_or_default(), named(right));
+                let message = format!("the state of `{}` has no bound: it keeps every row of `{left}` and `{right}`", node.name);
                 let hint = "say when rows can meet (`within 10m`, or `in tumbling(1m)`), or how long they are kept (`keep state for 1d`), or say `keep \
                             for ever`; if the other input is a table, give its source `key=<column>`";
                 self.add(node, UNBOUNDED_ROWS, message, "all rows, for ever", hint.into());

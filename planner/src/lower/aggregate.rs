@@ -309,8 +309,7 @@ impl Lowering<'_> {
         let mut columns = work.flow.columns().to_vec();
         for &key in &keys {
             let name = own_column(&columns, "key");
-            let mut copy = columns[key].renamed(&name);
-            copy.field = Arc::new(copy.field.as_ref().clone().with_nullable(true));
+            let mut copy = columns[key].renamed(&name).or_null();
             copy.direct = false;
             columns.push(copy);
         }

@@ -8,7 +8,7 @@ use super::{
     step::Work,
     stream::{Column, Flow, Projected, Stream, column_expr, columns_read, free_name, schema_of},
 };
-use crate::{NodeId, Op, StateBound, StreamKind, TableJoinKind, TableJoinOp, catalogue as codes, expr::Place, names, types};
+use crate::{NodeId, Op, StateBound, TableJoinKind, TableJoinOp, catalogue as codes, expr::Place, names, types};
 use arrow::datatypes::DataType;
 use datafusion_expr::{BinaryExpr, Expr, Operator, cast, utils::split_conjunction};
 use runink_dsl::{
@@ -47,10 +47,19 @@ impl Lowering<'_> {
     }
 
     /// Joins a stream, whose columns are called as the condition calls them.
-    pub(super) fn join_with(&mut self, work: &mut Work<'_>, span: Span, join: &Join, other: Stream, alias: &str) -> Heard<()> {
-        let changes = |stream: &Stream| matches!(stream.kind, StreamKind::Changelog { .. });
-        let both_change = changes(&work.flow.stream) && changes(&other) && !self.can_preload(&other, &work.flow.stream);
-        if join.time.is_some() || other.is_append_only() || both_change {
+    pub(super) fn join_with(&mut self, work: &mut Work<'_>, span: Span, join: &Join, mut other: Stream, alias: &str) -> Heard<()> {
+        let whenever = join.time.is_none();
+        if whenever {
+            // Each of its rows takes the place of the one before it.
+            self.as_changelog(work, join.keep_state.as_ref());
+        }
+        // Where rows of both sides come and go, and where rows of a table come out that meet none, the join is kept up to date with both.
+        let both_change = !work.flow.stream.is_append_only() && !other.is_append_only() && !self.can_preload(&other, &work.flow.stream);
+        let gives_table = matches!(join.kind, JoinKind::Right | JoinKind::Full) && !other.is_append_only();
+        if whenever && (both_change || gives_table) {
+            other = self.changelog_of(other, (&work.flow.step, work.flow.at), join.keep_state.as_ref());
+        }
+        if !whenever || other.is_append_only() || both_change || gives_table {
             self.stream_join(work, span, join, other, alias)
         } else {
             self.table_join(work, span, join, other, alias)
@@ -59,8 +68,12 @@ impl Lowering<'_> {
 
     fn table_join(&mut self, work: &mut Work<'_>, span: Span, join: &Join, table: Stream, alias: &str) -> Heard<()> {
         let file = work.texts.file;
-        let kind = self.join_kind(file, span, join)?;
-        self.join_inputs(work, join, &table)?;
+        let kind = match join.kind {
+            JoinKind::Left => TableJoinKind::Left,
+            JoinKind::Semi => TableJoinKind::Semi,
+            JoinKind::Anti => TableJoinKind::Anti,
+            JoinKind::Inner | JoinKind::Right | JoinKind::Full => TableJoinKind::Inner,
+        };
         let stream_width = work.flow.columns().len();
         let joined = joined_columns(work.flow.columns(), &table, alias);
         let condition = self.condition(work.texts, &join.on, &joined, Place::Row)?;
@@ -80,7 +93,7 @@ impl Lowering<'_> {
             .iter()
             .zip(&joined[stream_width..])
             .map(|(typed, named)| {
-                let mut column = named.clone();
+                let mut column = named.or_null();
                 // A left join may find nothing.
                 column.field = Arc::new(typed.field.as_ref().clone().with_name(named.name()).with_nullable(true));
                 column
@@ -125,41 +138,6 @@ impl Lowering<'_> {
         }
         let kept = (0..work.flow.columns().len()).filter(|i| !helpers.contains(i)).map(|i| work.flow.keep(i)).collect();
         self.project(work, span, kept)
-    }
-
-    fn join_kind(&mut self, file: FileId, span: Span, join: &Join) -> Heard<TableJoinKind> {
-        match join.kind {
-            JoinKind::Inner => Ok(TableJoinKind::Inner),
-            JoinKind::Left => Ok(TableJoinKind::Left),
-            JoinKind::Semi => Ok(TableJoinKind::Semi),
-            JoinKind::Anti => Ok(TableJoinKind::Anti),
-            JoinKind::Right => {
-                Err(self.not_yet(file, span, "a `right join` with a table", "use `left join`: it keeps every row of the stream"))
-            }
-            JoinKind::Full => {
-                Err(self.not_yet(file, span, "a `full join` with a table", "use `left join`: it keeps every row of the stream"))
-            }
-        }
-    }
-
-    /// A stream that takes nothing back, for a table.
-    fn join_inputs(&mut self, work: &Work<'_>, join: &Join, table: &Stream) -> Heard<()> {
-        let file = work.texts.file;
-        let keyed = match work.flow.stream.kind {
-            StreamKind::AppendOnly => return Ok(()),
-            // A table that never changes gives a row that is taken back the same partner that the row had.
-            StreamKind::Changelog { .. } if self.can_preload(table, &work.flow.stream) => return Ok(()),
-            StreamKind::Changelog { .. } => "takes rows back, and the table may have changed in between",
-            StreamKind::Upsert { .. } => "is a keyed source, whose rows replace each other",
-        };
-        let message = format!("the rows that are joined must stay, but this step's input {keyed}");
-        Err(self.error(
-            codes::JOIN_STREAM,
-            file,
-            join.input.span,
-            message,
-            "join before the aggregate, or let the aggregate emit `on close`",
-        ))
     }
 
     /// `named` are the table's columns under the names that they have in the condition.

@@ -76,6 +76,7 @@ impl Lowering<'_> {
             let column = Column {
                 field: Arc::new(Field::new(old.name(), DataType::Utf8, true)),
                 direct: false,
+                constant: None,
                 from: if verb == "redact" { Default::default() } else { old.from.clone() },
                 origins: old.origins.clone(),
             };

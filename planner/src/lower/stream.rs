@@ -2,6 +2,7 @@
 
 use crate::{ColumnLineage, EventTime, NodeId, RowStage, RowStageKind, StreamKind};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion_common::ScalarValue;
 use datafusion_expr::Expr;
 use runink_dsl::{FileId, ast::Span};
 use std::{collections::BTreeSet, sync::Arc};
@@ -17,6 +18,8 @@ pub(crate) struct Column {
     pub(crate) from: BTreeSet<(String, String)>,
     /// It is one of them, unchanged.
     pub(crate) direct: bool,
+    /// The value that it has in every row, where it is a constant.
+    pub(crate) constant: Option<ScalarValue>,
 }
 
 /// `relation.column`.
@@ -29,7 +32,7 @@ pub(crate) struct Origin {
 impl Column {
     /// A column that no other is the source of.
     pub(crate) fn new(field: impl Into<FieldRef>) -> Self {
-        Column { field: field.into(), origins: Vec::new(), from: BTreeSet::new(), direct: false }
+        Column { field: field.into(), origins: Vec::new(), from: BTreeSet::new(), direct: false, constant: None }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -45,6 +48,14 @@ impl Column {
                 name.clone_into(&mut origin.column);
             }
         }
+        column
+    }
+
+    /// The same column, which may also be null.
+    pub(crate) fn or_null(&self) -> Column {
+        let mut column = self.clone();
+        column.field = Arc::new(self.field.as_ref().clone().with_nullable(true));
+        column.constant = None;
         column
     }
 
@@ -166,6 +177,9 @@ impl Flow {
             return Projected { expr, column: renamed };
         }
         let mut column = Column::new(field);
+        if let Expr::Literal(value, _) = &expr {
+            column.constant = Some(value.clone());
+        }
         column.from = columns_read(&expr)
             .iter()
             .flat_map(|name| self.stream.columns.iter().filter(move |c| c.name() == name))

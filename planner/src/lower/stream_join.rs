@@ -53,7 +53,7 @@ impl Lowering<'_> {
             StreamJoinKind::Inner | StreamJoinKind::Semi | StreamJoinKind::Anti => (false, false),
         };
         let named = |named: &Column, typed: &Column, may_miss: bool| {
-            let mut column = named.clone();
+            let mut column = if may_miss { named.or_null() } else { named.clone() };
             let nullable = may_miss || typed.field.is_nullable();
             column.field = Arc::new(typed.field.as_ref().clone().with_name(named.name()).with_nullable(nullable));
             column

@@ -8,8 +8,11 @@ use super::{
 use crate::{EventTime, Op, StateBound, StreamKind, catalogue as codes, names, types};
 use arrow::datatypes::DataType;
 use datafusion_expr::cast;
-use runink_dsl::ast::{Name, Span};
-use std::sync::Arc;
+use runink_dsl::{
+    FileId,
+    ast::{Name, Span},
+};
+use std::{collections::BTreeSet, sync::Arc};
 
 impl Lowering<'_> {
     pub(super) fn union(&mut self, work: &mut Work<'_>, span: Span, inputs: &[Name]) -> Heard<()> {
@@ -28,9 +31,10 @@ impl Lowering<'_> {
         for (name, at, stream) in
             streams.iter().map(|(n, a, s)| (n.as_str(), *a, s)).chain([("this step's input", span, &work.flow.stream)])
         {
-            if !stream.is_append_only() {
-                let message = format!("`{name}` is keyed or takes rows back, and a union would mix its keys with others'");
-                let hint = "read the source without `key=`, or emit the aggregate `on close`";
+            if matches!(stream.kind, StreamKind::Upsert { .. }) {
+                let message =
+                    format!("`{name}` is a keyed source: each of its rows replaces one before it, and a union would mix them with others'");
+                let hint = "read the source without `key=`";
                 return Err(self.error(codes::KEYED_STREAM, file, at, message, hint));
             }
         }
@@ -53,10 +57,11 @@ impl Lowering<'_> {
             }
         }
         let time = common_time(&work.flow.stream, &streams, &columns);
-        let mut nodes = vec![self.branch(&mut work.flow, &columns)];
-        for (_, _, stream) in streams {
+        let kind = union_kind(std::iter::once(&work.flow.stream).chain(streams.iter().map(|(_, _, s)| s)), &columns);
+        let mut nodes = vec![self.branch(work.texts.file, span, &mut work.flow, &columns)?];
+        for (_, at, stream) in streams {
             let mut branch = Flow::new(stream, &work.flow.step, work.flow.at);
-            nodes.push(self.branch(&mut branch, &columns));
+            nodes.push(self.branch(work.texts.file, at, &mut branch, &columns)?);
         }
         let row_wise = nodes.iter().all(|n| n.row_wise);
         let stream = self.push(NewNode {
@@ -64,7 +69,7 @@ impl Lowering<'_> {
             op: Op::Union,
             inputs: nodes.iter().map(|n| n.node).collect(),
             columns,
-            kind: StreamKind::AppendOnly,
+            kind,
             time,
             state: StateBound::Stateless,
             at: work.flow.at,
@@ -89,7 +94,7 @@ impl Lowering<'_> {
     }
 
     /// One input, with the union's columns in their order and of their types.
-    fn branch(&mut self, flow: &mut Flow, columns: &[Column]) -> Stream {
+    fn branch(&mut self, file: FileId, at: Span, flow: &mut Flow, columns: &[Column]) -> Heard<Stream> {
         let same = flow.columns().len() == columns.len() && flow.columns().iter().zip(columns).all(|(a, b)| a.field == b.field);
         if !same {
             let projected = columns.iter().filter_map(|target| {
@@ -105,12 +110,37 @@ impl Lowering<'_> {
                 Some(kept)
             });
             let projected = projected.collect();
-            // An append-only stream has no key to lose.
-            let _ = flow.project(projected);
+            if let Err(lost) = flow.project(projected) {
+                let message = format!("`{lost}` is part of the key of a changelog, and this union would convert it");
+                let hint = format!("bring `{lost}` to one type before the changelog begins");
+                return Err(self.error(codes::KEY_LOST, file, at, message, hint));
+            }
         }
         self.flush(flow);
-        flow.stream.clone()
+        Ok(flow.stream.clone())
     }
+}
+
+/// Rows are taken back where an input takes rows back. Inputs with keys of the same columns are told apart by a column that is another constant in each;
+/// all other rows by all that they are.
+fn union_kind<'s>(inputs: impl Iterator<Item = &'s Stream> + Clone, columns: &[Column]) -> StreamKind {
+    if inputs.clone().all(Stream::is_append_only) {
+        return StreamKind::AppendOnly;
+    }
+    let all = || columns.iter().map(|c| c.name().to_owned()).collect();
+    let keys: Vec<BTreeSet<&String>> = inputs.clone().map(|s| s.key().iter().collect()).collect();
+    if inputs.clone().any(Stream::is_append_only) || keys.windows(2).any(|w| w[0] != w[1]) {
+        return StreamKind::Changelog { key: all() };
+    }
+    let tells_apart = |column: &&Column| {
+        let of = |s: &Stream| s.columns.iter().find(|c| c.name() == column.name()).and_then(|c| c.constant.clone());
+        let values: Vec<_> = inputs.clone().map(of).collect();
+        values.iter().all(Option::is_some) && (1..values.len()).all(|i| !values[..i].contains(&values[i]))
+    };
+    let Some(column) = columns.iter().find(tells_apart) else { return StreamKind::Changelog { key: all() } };
+    let own = inputs.clone().next().map_or(&[][..], Stream::key);
+    let others = own.iter().filter(|k| *k != column.name()).cloned();
+    StreamKind::Changelog { key: std::iter::once(column.name().to_owned()).chain(others).collect() }
 }
 
 fn merge(column: &mut Column, other: &Column, ty: &DataType) {
@@ -122,6 +152,7 @@ fn merge(column: &mut Column, other: &Column, ty: &DataType) {
     }
     column.field = Arc::new(field);
     column.direct &= other.direct;
+    column.constant = column.constant.take().filter(|value| other.constant.as_ref() == Some(value));
     column.from.extend(other.from.iter().cloned());
     let new: Vec<Origin> = other.origins.iter().filter(|o| !column.origins.contains(o)).cloned().collect();
     column.origins.extend(new);

@@ -116,9 +116,11 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
         }
         (Op::Union, _) => {
             ensure(inputs.iter().all(|i| same_columns(&i.schema, &node.schema)), || "an input of another schema".into())?;
-            // Keys of several inputs would mean nothing together; lowering refuses such a text.
-            let append_only = |n: &Node| n.kind == StreamKind::AppendOnly;
-            ensure(append_only(node) && inputs.iter().all(|i| append_only(i)), || "a union of keyed streams".into())
+            // Keys of several sources would mean nothing together; lowering refuses such a text.
+            let keyed = |n: &Node| matches!(n.kind, StreamKind::Upsert { .. });
+            ensure(!keyed(node) && !inputs.iter().any(|i| keyed(i)), || "a union of keyed sources".into())?;
+            let changes = |n: &Node| matches!(n.kind, StreamKind::Changelog { .. });
+            ensure(changes(node) == inputs.iter().any(|i| changes(i)), || "a union of another kind than its inputs".into())
         }
         (Op::Output | Op::Sink(_), first) => ensure(same(first), || "a schema that is not its input's".into()),
         (Op::Aggregate(op), Some(input)) => {
