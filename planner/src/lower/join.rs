@@ -72,7 +72,11 @@ impl Lowering<'_> {
             JoinKind::Left => TableJoinKind::Left,
             JoinKind::Semi => TableJoinKind::Semi,
             JoinKind::Anti => TableJoinKind::Anti,
-            JoinKind::Inner | JoinKind::Right | JoinKind::Full => TableJoinKind::Inner,
+            JoinKind::Inner => TableJoinKind::Inner,
+            JoinKind::Right | JoinKind::Full => {
+                let message = "a join that gives rows of its table was to look rows up in it";
+                return Err(self.error(codes::INTERNAL, file, span, message, "this is a bug of Runink: please report it"));
+            }
         };
         let stream_width = work.flow.columns().len();
         let joined = joined_columns(work.flow.columns(), &table, alias);
