@@ -5,8 +5,9 @@ use super::{
     order, words,
 };
 use crate::{
-    AggregateCall, AggregateOp, ChangeForm, CheckOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage, RowStageKind,
-    StateBound, StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowShape, WindowSpec, types::type_name,
+    AggregateCall, AggregateOp, ChangeForm, CheckOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage,
+    RowStageKind, StateBound, StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowShape, WindowSpec,
+    types::type_name,
 };
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::Expr;
