@@ -89,7 +89,7 @@ pub trait Captures: Send + Sync {
     fn bytes_waiting(&self) -> u64;
 }
 
-/// What a checkpoint holds, for a dataflow that starts from it.
+/// What a checkpoint holds, for a dataflow that starts from it. It is read before parts pass boundaries: a store may close it when the first checkpoint after it exists.
 pub trait Restored: Send + Sync {
     /// Where the checkpoint was taken.
     fn boundary(&self) -> Boundary;

@@ -113,11 +113,6 @@ impl Database {
         }
         Ok(())
     }
-
-    /// How many bytes its files have.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.db.property_int_value("rocksdb.total-sst-files-size").ok().flatten().unwrap_or(0)
-    }
 }
 
 /// An entry's key and value.

@@ -313,7 +313,9 @@ fn compare(node: &Arc<str>, first: &Checkpoint, second: &Checkpoint) -> Result<C
         change.reshaped = true;
         return Ok(change);
     }
-    let (mut left, mut right) = (first.raw_rows(node), second.raw_rows(node));
+    let (one, other) = (first.database()?, second.database()?);
+    let mut left = first.keys_of_rows(node).map(|keys| one.entries(keys));
+    let mut right = second.keys_of_rows(node).map(|keys| other.entries(keys));
     loop {
         let order = match (at(left.as_ref())?, at(right.as_ref())?) {
             (None, None) => return Ok(change),

@@ -48,7 +48,7 @@ impl Places {
     }
 
     /// What the dataflow is restored from, while the database goes on.
-    fn restored(&self) -> PathBuf {
+    pub(crate) fn restored(&self) -> PathBuf {
         self.work().join("restored")
     }
 

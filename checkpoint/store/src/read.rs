@@ -2,7 +2,7 @@
 
 use crate::{
     StoreError, codec,
-    database::{Database, Entries},
+    database::Database,
     layout::{self, Names, OutboxPlace, ShapeNumber},
     manifest::Manifest,
 };
@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 /// How many rows a batch has.
@@ -24,7 +24,8 @@ const ROWS_PER_BATCH: usize = 8192;
 
 /// See the module.
 pub struct Checkpoint {
-    database: Database,
+    /// `None` once everything was restored from it.
+    database: RwLock<Option<Arc<Database>>>,
     names: Names,
     outboxes: BTreeSet<OutboxPlace>,
     manifest: Manifest,
@@ -41,7 +42,20 @@ impl Checkpoint {
             outboxes.insert(OutboxPlace::read(key)?);
             Ok(())
         })?;
-        Ok(Checkpoint { database, names, outboxes, manifest })
+        Ok(Checkpoint { database: RwLock::new(Some(Arc::new(database))), names, outboxes, manifest })
+    }
+
+    /// The database, for as long as it is read.
+    pub(crate) fn database(&self) -> Result<Arc<Database>, StoreError> {
+        let open = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
+        open.ok_or_else(|| {
+            StoreError::NotThere(format!("checkpoint {} open any more: a newer one has been published", self.manifest.number))
+        })
+    }
+
+    /// Everything was restored: the files are let go, so that the disk does not keep what the database has long merged.
+    pub(crate) fn close(&self) {
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn names(&self) -> &Names {
@@ -57,11 +71,6 @@ impl Checkpoint {
         &self.manifest
     }
 
-    /// How many bytes the database's files have.
-    pub fn bytes(&self) -> u64 {
-        self.database.bytes()
-    }
-
     /// The names of all nodes that have a table, facts or outboxes.
     pub fn nodes(&self) -> Vec<Arc<str>> {
         self.names.nodes().map(|(name, _)| name.clone()).collect()
@@ -73,9 +82,9 @@ impl Checkpoint {
         self.names.shapes_of(number).next_back().map(|(_, shape)| shape.clone())
     }
 
-    /// A node's rows as they are stored.
-    pub(crate) fn raw_rows(&self, node: &str) -> Option<Entries<'_>> {
-        self.names.node(node).map(|number| self.database.entries(layout::rows_of(number)))
+    /// The keys of a node's rows.
+    pub(crate) fn keys_of_rows(&self, node: &str) -> Option<Range<Vec<u8>>> {
+        self.names.node(node).map(layout::rows_of)
     }
 
     /// How many rows a node has.
@@ -84,7 +93,9 @@ impl Checkpoint {
     /// Where they cannot be read.
     pub fn count_rows(&self, node: &str) -> Result<u64, StoreError> {
         let mut rows = 0;
-        if let Some(mut entries) = self.raw_rows(node) {
+        if let Some(keys) = self.keys_of_rows(node) {
+            let database = self.database()?;
+            let mut entries = database.entries(keys);
             while entries.here()?.is_some() {
                 rows += 1;
                 entries.go_on();
@@ -96,7 +107,7 @@ impl Checkpoint {
     fn scan_facts(&self, node: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let mut facts = Vec::new();
         if let Some(number) = self.names.node(node) {
-            self.database.scan(layout::facts_of(number), &mut |key, value| {
+            self.database()?.scan(layout::facts_of(number), &mut |key, value| {
                 facts.push((layout::read_fact_key(key)?, value.to_vec()));
                 Ok(())
             })?;
@@ -105,7 +116,7 @@ impl Checkpoint {
     }
 
     fn scan_outboxes(&self) -> Result<Vec<SinkOutboxes>, StoreError> {
-        outboxes(&self.database, &self.names, CheckpointNumber(0))
+        outboxes(&*self.database()?, &self.names, CheckpointNumber(0))
     }
 
     fn scan_rows(
@@ -121,7 +132,7 @@ impl Checkpoint {
             readers.insert(stored, Reader::new(node, shape, of)?);
         }
         let mut failed = None;
-        self.database.scan(layout::rows_of(number), &mut |key, value| {
+        self.database()?.scan(layout::rows_of(number), &mut |key, value| {
             let (group, stored, encoded) = layout::read_row_value(value)?;
             if failed.is_some() || !groups.contains(&group) {
                 return Ok(());

@@ -65,7 +65,8 @@ impl Store {
         self.intake.clone()
     }
 
-    /// What the dataflow starts from; `None` where it starts from nothing.
+    /// What the dataflow starts from; `None` where it starts from nothing. Its rows can be read until the first checkpoint of this start is published: by then all
+    /// parts have theirs.
     pub fn restored(&self) -> Option<Arc<Checkpoint>> {
         self.restored.clone()
     }

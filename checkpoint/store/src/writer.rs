@@ -13,6 +13,7 @@ use crate::{
     open::Opened,
     open::Places,
     protocol::{Action, Facts, Stage, decide, retire::too_old},
+    read::Checkpoint,
     status::{Failure, Status},
 };
 use runink_checkpoint::{Boundary, CheckpointNumber, Generation};
@@ -99,6 +100,8 @@ pub(crate) struct Writer {
     published: Option<Boundary>,
     /// Outboxes up to this number have been told of, or were given back at the start.
     told: CheckpointNumber,
+    /// What the dataflow was restored from, until the first checkpoint of this start.
+    restored: Option<Arc<Checkpoint>>,
     next_number: CheckpointNumber,
     manifests: BTreeMap<ManifestId, Option<BTreeSet<String>>>,
     /// Files that are durable in the snapshot store.
@@ -135,6 +138,7 @@ impl Writer {
             candidate: None,
             failed: false,
             published: boundary,
+            restored: opened.restored,
             told: from.as_ref().map_or(CheckpointNumber(0), |m| m.number),
             next_number: opened.next_number,
             manifests: opened.manifests,

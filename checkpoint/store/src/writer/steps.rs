@@ -181,6 +181,13 @@ impl Writer {
         self.published = Some(boundary);
         let (begun, stored_bytes) = (candidate.begun, candidate.stored_bytes);
         self.candidate = None;
+        if let Some(restored) = self.restored.take() {
+            // Every part has passed a boundary, so every part has taken what it needs.
+            restored.close();
+            if let Err(error) = remove(&self.places.restored()) {
+                tracing::warn!("{error}");
+            }
+        }
         self.failures = 0;
         self.next_at = Instant::now() + self.settings.every;
         let waiting = self.intake.lock().merged_bytes;

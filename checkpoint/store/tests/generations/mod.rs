@@ -1,7 +1,7 @@
 //! Several starts of one scenario: on one machine they exclude each other, in a shared snapshot store the newer fences off the older.
 
 use crate::life::{Heard, Home, PATIENCE};
-use runink_checkpoint::{Boundary, CheckpointNumber, Generation, Part, Piece};
+use runink_checkpoint::{Boundary, CheckpointNumber, Generation, Part, Piece, Restored};
 use runink_store::{Probe, Settings, Store, StoreError};
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -36,6 +36,22 @@ fn a_folder_that_is_in_use_is_said_to_be() {
     assert!(second.hint().contains("stop the other process"));
     drop(first);
     Store::open(home.settings(Probe::default())).unwrap();
+}
+
+#[test]
+fn what_was_restored_is_let_go_with_the_next_checkpoint() {
+    let [machine, shared] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (store, _) = start(machine.path(), shared.path());
+    pass(&store, 1);
+    store.close(PATIENCE).unwrap();
+    let (store, _) = start(machine.path(), shared.path());
+    let restored = store.restored().unwrap();
+    assert_eq!(restored.facts("Numbers").unwrap().len(), 1);
+    pass(&store, 2);
+    store.flush(PATIENCE).unwrap();
+    let late = restored.facts("Numbers").unwrap_err().to_string();
+    assert!(late.contains("a newer one has been published"), "{late}");
+    assert!(!machine.path().join("Shared/work/restored").exists());
 }
 
 #[test]
