@@ -130,6 +130,12 @@ fn watching_runs_again_what_changed_and_only_that() {
     // A text that all share.
     bench.write("shared.dsl", "Contract: Shared version 1\n  | field | type |\n  | a     | int  |\n");
     assert_eq!(round(&running), (vec!["Other".to_owned(), "Sums".to_owned()], 1));
+    // A text that is wrong for a while.
+    bench.write("s.dsl", SUMS.replace("Scenario:", "Scenaro:"));
+    let shown = until(&running.err, |line| line.contains("watching for changes")).join("\n");
+    assert!(shown.contains("error[DSL") && next(&running.out).contains("\"passed\":0"), "{shown}");
+    bench.write("s.dsl", SUMS);
+    assert_eq!(round(&running), (vec!["Sums".to_owned()], 1));
     running.interrupt();
     assert_eq!(running.end(), 130);
 }

@@ -244,3 +244,68 @@ fn in_batches(rows: &[RowId], random: &mut Random) -> Vec<Vec<RowId>> {
     let size = 1 + random.below(rows.len());
     rows.chunks(size).map(<[RowId]>::to_vec).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::chaos::timeline::{Item, Segment};
+    use proptest::prelude::*;
+
+    const LATENESS_US: [i64; 2] = [10, 0];
+
+    /// Segments of rows of two sources with these times; every third is not free.
+    fn timeline(segments: &[Vec<(bool, Option<i64>)>]) -> Timeline {
+        let mut timeline = Timeline { sources: vec!["a".into(), "b".into()], rows: Vec::new(), segments: Vec::new() };
+        for (number, rows) in segments.iter().enumerate() {
+            let mut given: Vec<(usize, Vec<RowId>)> = Vec::new();
+            for (second, time_us) in rows {
+                let source = usize::from(*second);
+                match given.last_mut() {
+                    Some((before, ids)) if *before == source => ids.push(timeline.rows.len()),
+                    _ => given.push((source, vec![timeline.rows.len()])),
+                }
+                timeline.rows.push(Item { source, event: 0, row: ItemRow::Decoded(0), time_us: *time_us });
+            }
+            timeline.segments.push(Segment { kind: SegmentKind::Rows { given, free: number % 3 != 2 }, last: number as u32 });
+        }
+        timeline
+    }
+
+    proptest! {
+        #[test]
+        fn cases_have_every_row_once_and_in_an_order_that_lateness_allows(
+            segments in proptest::collection::vec(
+                proptest::collection::vec((any::<bool>(), proptest::option::weighted(0.9, 0i64..60)), 0..12), 0..5),
+            seed in any::<u64>(),
+        ) {
+            let timeline = timeline(&segments);
+            let written = Case::as_written(&timeline);
+            let case = Case::random(&timeline, &LATENESS_US, &mut Random::of(seed, "a case"));
+            prop_assert!(WORKERS.contains(&case.workers));
+            for ((rows, as_written), segment) in case.segments.iter().zip(&written.segments).zip(&timeline.segments) {
+                let all = |rows: &[Together]| {
+                    let mut ids: Vec<RowId> = rows.iter().flat_map(Together::rows).collect();
+                    ids.sort_unstable();
+                    ids
+                };
+                prop_assert_eq!(all(rows), all(as_written));
+                prop_assert!(rows.iter().all(|t| t.rows().all(|id| timeline.rows[id].source == t.source)));
+                if matches!(segment.kind, SegmentKind::Rows { free: false, .. }) {
+                    prop_assert!(rows.iter().zip(as_written).all(|(a, b)| a.batches == b.batches));
+                    continue;
+                }
+                let mut newest = [i64::MIN; 2];
+                for together in rows {
+                    // Rows of one epoch come together: only those of epochs before can make one late.
+                    let times = || together.rows().filter_map(|id| timeline.rows[id].time_us);
+                    let source = together.source;
+                    prop_assert!(times().all(|us| newest[source].saturating_sub(us) <= LATENESS_US[source]));
+                    newest[source] = times().max().unwrap_or(i64::MIN).max(newest[source]);
+                }
+            }
+            let again = Case::random(&timeline, &LATENESS_US, &mut Random::of(seed, "a case"));
+            prop_assert_eq!(case, again);
+        }
+    }
+}
