@@ -49,11 +49,13 @@ pub(crate) struct Match {
     pub(crate) key: Option<i64>,
     /// The ids of the first and the last row.
     pub(crate) ends: [i64; 2],
-    /// By event: how many rows, the sum of their values, the value of the second and of the last but one.
-    pub(crate) events: Vec<(i64, Option<i64>, Option<i64>, Option<i64>)>,
+    pub(crate) events: Vec<Of>,
     pub(crate) times: [i64; 2],
     pub(crate) partial: bool,
 }
+
+/// Of an event: how many rows, the sum of their values, the value of the second and of the last but one.
+pub(crate) type Of = (i64, Option<i64>, Option<i64>, Option<i64>);
 
 /// Rows with the event that each is, from the first to the last.
 type Path = Vec<(usize, usize)>;
