@@ -1,0 +1,57 @@
+//! Lines about the order of rows: `top`, `rank`, `deduplicate`, `lag`, `lead`.
+
+use super::{Duration, Expr, Name, NamedExpr, Retention, Spanned, Window};
+use serde::Serialize;
+
+/// See [`super::Action::Top`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Top {
+    /// How many rows per group; `u64::MAX` for `rank`, which keeps all.
+    pub count: Spanned<u64>,
+    /// Order, as SQL text (`price desc, at`).
+    pub order: Expr,
+    /// The group.
+    pub per: Vec<NamedExpr>,
+    /// Keeps all rows that tie with the last.
+    pub with_ties: bool,
+    /// The name of the rank column, if wanted.
+    pub rank_as: Option<Name>,
+    /// The window.
+    pub window: Option<Spanned<Window>>,
+    /// How long state is kept.
+    pub keep_state: Option<Spanned<Retention>>,
+}
+
+/// See [`super::Action::Deduplicate`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Deduplicate {
+    /// The key.
+    pub by: Vec<NamedExpr>,
+    /// Keeps the last row instead of the first.
+    pub keep_last: bool,
+    /// What orders rows; arrival where absent.
+    pub order: Option<Expr>,
+    /// The horizon.
+    pub within: Option<Duration>,
+    /// How long state is kept.
+    pub keep_state: Option<Spanned<Retention>>,
+}
+
+/// See [`super::Action::Neighbours`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Neighbours {
+    /// `lead`: of a row behind; else `lag`: of one before.
+    pub ahead: bool,
+    /// `name = expr`, of the other row.
+    pub values: Vec<NamedExpr>,
+    /// How many rows away; 1 where absent.
+    pub distance: Option<Spanned<u64>>,
+    /// The group.
+    pub per: Vec<NamedExpr>,
+    /// What rows are ordered by; the event time where absent.
+    pub order: Option<Expr>,
+    /// The window.
+    pub window: Option<Spanned<Window>>,
+    /// How long state is kept.
+    pub keep_state: Option<Spanned<Retention>>,
+}
