@@ -105,8 +105,10 @@ struct Scratch {
     alive: Vec<bool>,
 }
 
-/// Rows are written anew when there are this many and more than half of them are dead.
+/// Rows are written anew when this many are dead, and more than are alive.
 const REWRITE_MIN_ROWS: usize = 4096;
+/// … and one for so many keys, with rows or without.
+const KEYS_PER_DEAD_ROW: usize = 8;
 /// The list of changed keys is looked through when it has this many, and more than there are rows.
 const DIRTY_MIN: usize = 1024;
 
@@ -436,7 +438,11 @@ impl Lists {
                 self.keys.remove(key);
             }
         }
-        if self.rows.len() >= REWRITE_MIN_ROWS && self.len * 2 < self.rows.len() {
+        // Writing anew looks at all keys: it must have come to be worth that.
+        let dead = self.rows.len() - self.len;
+        if self.len == 0 {
+            self.rows.clear();
+        } else if dead >= REWRITE_MIN_ROWS && dead > self.len.max(self.heads.len() / KEYS_PER_DEAD_ROW) {
             let mut rows = Vec::with_capacity(self.len);
             for head in &self.heads {
                 for entry in self.entries.get_mut(head.run) {

@@ -54,6 +54,11 @@ impl Rows {
         Ok(first as u32)
     }
 
+    /// Takes all rows away.
+    pub(crate) fn clear(&mut self) {
+        self.chunks.clear();
+    }
+
     /// Takes the last chunk away.
     pub(crate) fn pop(&mut self) {
         self.chunks.pop();
