@@ -185,7 +185,7 @@ impl KafkaCommitter {
         self.step(FailPoint::Fenced);
         let mut found = marker::of_group(&group, &self.topic).map_err(|e| self.asking(e))?;
         if found.is_none() && self.marker_topic_there {
-            found = marker::of_topic(&group, &self.marker_topic, &self.name).map_err(|e| self.asking(e))?;
+            found = marker::of_topic(&group, &self.marker_topic, &marker::key_of(&self.name, &self.topic)).map_err(|e| self.asking(e))?;
         }
         self.step(FailPoint::MarkersRead);
         if let Some(newer) = found.as_ref().filter(|m| m.generation > self.generation) {
@@ -224,8 +224,8 @@ impl KafkaCommitter {
             }
         }
         step_done(FailPoint::RowsSent);
-        let text = marker.text();
-        self.send(connection, BaseRecord::to(&self.marker_topic).partition(0).key(self.name.as_bytes()).payload(text.as_bytes()))?;
+        let (text, key) = (marker.text(), marker::key_of(&self.name, &self.topic));
+        self.send(connection, BaseRecord::to(&self.marker_topic).partition(0).key(key.as_bytes()).payload(text.as_bytes()))?;
         step_done(FailPoint::MarkerSent);
         let mut offsets = TopicPartitionList::new();
         let offset = Offset::Offset(marker::offset_of(marker));

@@ -61,6 +61,11 @@ pub(super) fn name_of(scenario: &str, sink: &str) -> String {
     format!("runink/{scenario}/{sink}")
 }
 
+/// The key of a sink's markers in the marker topic: another topic is another output, as it is for the group.
+pub(super) fn key_of(name: &str, topic: &str) -> String {
+    format!("{name} -> {topic}")
+}
+
 /// The offset in the private group. Numbers of checkpoints begin with 0, so 0 itself means that there is none yet.
 pub(super) fn offset_of(marker: &Marker) -> i64 {
     marker.checkpoint.map_or(0, |n| i64::try_from(n.saturating_add(1)).unwrap_or(i64::MAX))
@@ -100,8 +105,8 @@ pub(super) fn of_group(consumer: &BaseConsumer<Ears>, topic: &str) -> Result<Opt
     })
 }
 
-/// What the marker topic remembers of the sink: the newest record with its name.
-pub(super) fn of_topic(consumer: &BaseConsumer<Ears>, marker_topic: &str, name: &str) -> Result<Option<Marker>, KafkaError> {
+/// What the marker topic remembers of the sink: the newest record with its key.
+pub(super) fn of_topic(consumer: &BaseConsumer<Ears>, marker_topic: &str, key: &str) -> Result<Option<Marker>, KafkaError> {
     let (low, high) = client::watermarks(consumer, marker_topic, 0)?;
     if low == high {
         return Ok(None);
@@ -116,7 +121,7 @@ pub(super) fn of_topic(consumer: &BaseConsumer<Ears>, marker_topic: &str, name: 
             Some(Ok(message)) => {
                 // As long as something comes there is patience.
                 until = Instant::now() + client::PATIENCE;
-                if message.key() == Some(name.as_bytes())
+                if message.key() == Some(key.as_bytes())
                     && let Some(marker) = message.payload().and_then(Marker::read)
                 {
                     newest = Some(marker);

@@ -66,7 +66,7 @@ fn rows_go_out_with_their_checkpoint_once() {
     next.commit(N(7), &[held(sink.as_ref(), 15..16)]).unwrap();
     assert_eq!(ids(&topic).len(), 16);
     let marker = kcat(&markers, "%k %s").pop().unwrap();
-    let start = format!("runink/tests/{topic} {{\"checkpoint\":7,\"generation\":2,");
+    let start = format!("runink/tests/{topic} -> {topic} {{\"checkpoint\":7,\"generation\":2,");
     assert!(marker.starts_with(&start), "{marker}");
 }
 
