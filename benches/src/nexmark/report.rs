@@ -119,6 +119,9 @@ pub fn draw(lines: &[Line], path: &Path) -> Result<(), BenchError> {
     plot(lines, path).map_err(|e| BenchError(format!("{}: {e}", path.display())))
 }
 
+/// What bars are called, their colour, and how high each is.
+type Bars<'a> = (&'a str, RGBColor, &'a dyn Fn(&Line) -> f64);
+
 fn plot(lines: &[Line], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let highest = lines.iter().flat_map(|l| [l.by_hand, l.one]).fold(1.0, f64::max) * 1.5;
     let area = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
@@ -135,7 +138,7 @@ fn plot(lines: &[Line], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     };
     chart.configure_mesh().disable_x_mesh().x_labels(lines.len() * 2 + 1).x_label_formatter(&name).y_desc("logarithmic").draw()?;
     let peer = |l: &Line| PEER.iter().find(|(query, _)| *query == l.query).map_or(LOWEST, |(_, rate)| *rate);
-    let series: [(&str, RGBColor, &dyn Fn(&Line) -> f64); 3] = [
+    let series: [Bars<'_>; 3] = [
         ("a loop by hand", RGBColor(170, 170, 170), &|l| l.by_hand),
         ("Runink, one worker", RGBColor(31, 119, 180), &|l| l.one),
         ("Feldera's DBSP", RGBColor(214, 140, 60), &peer),
