@@ -76,11 +76,10 @@ fn word(tokens: &[TokenWithSpan], at: usize) -> Option<String> {
 fn is_argument(tokens: &[TokenWithSpan], at: usize) -> bool {
     let before = at.checked_sub(1).map(|i| &tokens[i].token);
     let after = tokens.get(at + 1).map(|t| &t.token);
-    match (before, after) {
-        (Some(Token::LParen | Token::RArrow), Some(Token::Word(_) | Token::LParen)) => true,
-        (Some(Token::Comma), Some(Token::Word(_))) => true,
-        _ => false,
-    }
+    matches!(
+        (before, after),
+        (Some(Token::LParen | Token::RArrow), Some(Token::Word(_) | Token::LParen)) | (Some(Token::Comma), Some(Token::Word(_)))
+    )
 }
 
 /// `TABLE t PARTITION BY k`: what a session of SQL's is cut by; here it is the group's keys.

@@ -53,7 +53,7 @@ impl StateTable for CheckWindows {
             }
         };
         // A window that starts before the limit ends at it, at the latest.
-        let expired = self.expired_to.take().map(|limit| Namespace(i64::MIN)..Namespace(limit.saturating_add(1).min(NEXT)));
+        let expired = self.expired_to.take().map(|limit| Namespace(i64::MIN)..Namespace(limit.saturating_add(1)));
         Ok(StateChanges { expired: expired.into_iter().collect(), deleted: None, upserted })
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Relation<'t> {
 
 impl Lowering<'_> {
     /// All of `from`. Conditions that join inputs are taken out of those of `where`.
-    pub(super) fn from_part<'t>(&mut self, scope: &mut Scope<'t>, clauses: &mut Clauses<'_>) -> Heard<Part<'t>> {
+    pub(super) fn inputs_part<'t>(&mut self, scope: &mut Scope<'t>, clauses: &mut Clauses<'_>) -> Heard<Part<'t>> {
         let Some((first, rest)) = clauses.select.from.split_first() else {
             let span = scope.span(clauses.select.select_token.0.span);
             let message = "this query reads nothing";

@@ -98,7 +98,7 @@ impl Lowering<'_> {
                 },
             };
             let expr = self.over_results(scope, &mut grouping, &expr)?;
-            results.push(Item::One { name: Some(name), expr });
+            results.push(Item::One { name: Some(name), expr: Box::new(expr) });
         }
         let having = select.having.as_ref().map(|h| self.over_results(scope, &mut grouping, h)).transpose()?;
         if let Some(condition) = qualify {
@@ -228,7 +228,7 @@ impl Lowering<'_> {
             GroupByExpr::Expressions(exprs, modifiers) => (exprs.clone(), modifiers),
             GroupByExpr::All(modifiers) => {
                 let keys = items.iter().filter_map(|i| match i {
-                    Item::One { expr, .. } if !has_aggregate(expr) => Some(expr.clone()),
+                    Item::One { expr, .. } if !has_aggregate(expr) => Some(expr.as_ref().clone()),
                     _ => None,
                 });
                 (keys.collect(), modifiers)
@@ -278,7 +278,7 @@ impl Lowering<'_> {
         if let Some(number) = sql::whole(written) {
             let item = usize::try_from(number).ok().and_then(|n| items.get(n.checked_sub(1)?));
             return match item {
-                Some(Item::One { expr, .. }) => Ok(expr.clone()),
+                Some(Item::One { expr, .. }) => Ok(expr.as_ref().clone()),
                 _ => {
                     let message = format!("`group by {number}` means what is selected there, and {} things are", items.len());
                     Err(self.refuse(scope, codes::QUERY_GROUP, scope.place_of(written), message, "name the column"))
@@ -289,7 +289,7 @@ impl Lowering<'_> {
             && columns::column(written, columns).is_none()
         {
             let selected = items.iter().find_map(|i| match i {
-                Item::One { name: Some(name), expr } if name.value.eq_ignore_ascii_case(&id.value) => Some(expr.clone()),
+                Item::One { name: Some(name), expr } if name.value.eq_ignore_ascii_case(&id.value) => Some(expr.as_ref().clone()),
                 _ => None,
             });
             if let Some(expr) = selected {
@@ -339,7 +339,7 @@ impl Lowering<'_> {
             if let Some(found) = sql::edge_function(e) {
                 match (found, grouping.groups.window.is_some()) {
                     (Ok(edge), true) => return Some(by_name(edge_column(edge), span)),
-                    (Ok(_), false) => wrong = wrong.take().or(Some(Ungrouped::Edge(e.clone()))),
+                    (Ok(_), false) => wrong = wrong.take().or(Some(Ungrouped::Edge(Box::new(e.clone())))),
                     (Err(mistake), _) => wrong = wrong.take().or(Some(Ungrouped::Mistake(mistake))),
                 }
                 return Some(e.clone());
@@ -376,7 +376,7 @@ impl Lowering<'_> {
 /// What stands in an expression over results and is none.
 enum Ungrouped {
     Column(Vec<Ident>),
-    Edge(SqlExpr),
+    Edge(Box<SqlExpr>),
     Mistake(sql::WindowMistake),
 }
 

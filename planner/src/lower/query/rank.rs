@@ -61,7 +61,7 @@ fn spread(items: &mut Vec<Item>, part: &Part<'_>) {
             .iter()
             .map(|name| Item::One {
                 name: Some(Name::new(name.clone(), span)),
-                expr: columns::by_name(name, datafusion_sql::sqlparser::tokenizer::Span::empty()),
+                expr: Box::new(columns::by_name(name, datafusion_sql::sqlparser::tokenizer::Span::empty())),
             })
             .collect(),
         other => vec![other],
@@ -127,7 +127,7 @@ impl Lowering<'_> {
                 let rank = qualify.is_some() || wanted.is_none_or(|w| w.rank);
                 if rank {
                     let own = super::columns::by_name(&called, expr.span());
-                    items[at] = Item::One { name: Some(name.clone()), expr: own };
+                    items[at] = Item::One { name: Some(name.clone()), expr: Box::new(own) };
                 } else {
                     items.remove(at);
                 }
@@ -272,7 +272,7 @@ impl Lowering<'_> {
                 Some(line) => line.values.push(value),
                 None => lines.push(NeighbourLine { key, at, spec, values: vec![value] }),
             }
-            *expr = columns::by_name(&column, expr.span());
+            **expr = columns::by_name(&column, expr.span());
             *item = Item::One { name: Some(name), expr: expr.clone() };
         }
         let any = !lines.is_empty();

@@ -21,7 +21,7 @@ pub(super) enum Item {
     /// `relation.*`.
     AllOf(String, Span),
     /// An expression, with its name where it is given one.
-    One { name: Option<Name>, expr: SqlExpr },
+    One { name: Option<Name>, expr: Box<SqlExpr> },
 }
 
 /// The count that groups are kept by when a query asks for nothing of them.
@@ -32,7 +32,7 @@ impl Lowering<'_> {
     pub(super) fn select_part<'t>(&mut self, scope: &mut Scope<'t>, select: &Select, wanted: Option<&Wanted>) -> Heard<Part<'t>> {
         self.plain_select(scope, select)?;
         let mut clauses = Clauses::of(select);
-        let mut part = self.from_part(scope, &mut clauses)?;
+        let mut part = self.inputs_part(scope, &mut clauses)?;
         self.filters(scope, Some(select), &mut part, clauses.pool)?;
         let mut items = self.items_of(scope, select)?;
         self.no_values(scope, &items)?;
@@ -119,9 +119,9 @@ impl Lowering<'_> {
         let mut items = Vec::new();
         for item in &select.projection {
             items.push(match item {
-                SelectItem::UnnamedExpr(expr) => Item::One { name: None, expr: expr.clone() },
+                SelectItem::UnnamedExpr(expr) => Item::One { name: None, expr: Box::new(expr.clone()) },
                 SelectItem::ExprWithAlias { expr, alias } => {
-                    Item::One { name: Some(Name::new(alias.value.clone(), scope.span(alias.span))), expr: expr.clone() }
+                    Item::One { name: Some(Name::new(alias.value.clone(), scope.span(alias.span))), expr: Box::new(expr.clone()) }
                 }
                 SelectItem::Wildcard(options) if plain_wildcard(options) => Item::All(scope.span(options.wildcard_token.0.span)),
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) if plain_wildcard(options) => {

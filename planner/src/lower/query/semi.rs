@@ -78,7 +78,7 @@ impl Lowering<'_> {
             Some(select) => {
                 let mut clauses = Clauses::of(select);
                 self.plain_select(scope, select)?;
-                (self.from_part(scope, &mut clauses)?, clauses.pool)
+                (self.inputs_part(scope, &mut clauses)?, clauses.pool)
             }
             None if asked.value.is_some() => (self.whole_query(scope, asked.query, None)?, Vec::new()),
             None => {
