@@ -42,11 +42,10 @@ const QUERIES: &[(&str, &str, &str)] = &[
     ),
     (
         "q7",
-        "select b.auction, b.bidder, b.price, b.date_time, b.extra
-         from table(tumble(table bids, descriptor(date_time), interval '10' second)) b
-         join (select max(price) as highest, window_start, window_end
-               from table(tumble(table bids, descriptor(date_time), interval '10' second)) group by window_start, window_end) h
-           on h.highest = b.price and h.window_start = b.window_start and h.window_end = b.window_end",
+        "select auction, bidder, price, date_time, extra
+         from (select *, rank() over (partition by window_start, window_end order by price desc) as place
+               from table(tumble((select auction, bidder, price, date_time, extra from bids), descriptor(date_time), interval '10' second))) ranked
+         where place = 1",
         "",
     ),
     (
@@ -152,7 +151,7 @@ const QUERIES: &[(&str, &str, &str)] = &[
                            when 'google' then '1'
                            when 'facebook' then '2'
                            when 'baidu' then '3'
-                           else regexp_match(url, '(&|^)channel_id=([^&]*)')[2]
+                           else nullif(split_part(split_part(url, '&channel_id=', 2), '&', 1), '')
                          end as channel_id from bids) b
          where channel_id is not null",
         "",
