@@ -101,6 +101,7 @@ impl SourceReader for TextReader {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives for one step, on the stack")]
 enum Step {
     Rows(Chunk),
     /// Some work was done, on so many bytes.

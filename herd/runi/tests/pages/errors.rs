@@ -57,7 +57,7 @@ fn sources(folder: &Path, depth: usize, codes: &mut BTreeSet<String>) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if name == "src" && path.is_dir() {
             codes_in(&path, codes);
-        } else if path.is_dir() && depth > 0 && !name.starts_with('.') && name != "target" {
+        } else if path.is_dir() && depth > 0 && !name.starts_with('.') && !["target", "benches"].contains(&name.as_str()) {
             sources(&path, depth - 1, codes);
         }
     }
