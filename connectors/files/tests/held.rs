@@ -50,7 +50,7 @@ fn a_file_grows_with_each_checkpoint() {
             assert_eq!(commits.recover().unwrap(), Witness::Nothing);
             let first = outbox(sink.as_ref(), &[(1, "a"), (2, "b")]);
             assert_eq!(fs::read(&path).unwrap(), b"");
-            commits.commit(N(3), &[first.clone()]).unwrap();
+            commits.commit(N(3), std::slice::from_ref(&first)).unwrap();
             // Asked again after a lost answer.
             commits.commit(N(3), &[first]).unwrap();
         }
@@ -109,7 +109,7 @@ fn parts_get_their_names_with_their_checkpoint() {
     let sink = open(dir.path(), "./", &partition);
     let mut commits = committer(sink.as_ref(), 2);
     assert_eq!(commits.recover().unwrap(), Witness::Committed(N(1)));
-    commits.commit(N(2), &[second.clone()]).unwrap();
+    commits.commit(N(2), std::slice::from_ref(&second)).unwrap();
     assert_eq!(visible(), 3);
     // Killed between the renames and the ledger: the same again finds the names given.
     fs::remove_file(dir.path().join(".runink.json")).unwrap();

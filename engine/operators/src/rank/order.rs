@@ -308,7 +308,9 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn columns(rows: &[(Option<i64>, Option<f64>, Option<String>, Option<bool>)]) -> Vec<ArrayRef> {
+    type Row = (Option<i64>, Option<f64>, Option<String>, Option<bool>);
+
+    fn columns(rows: &[Row]) -> Vec<ArrayRef> {
         vec![
             Arc::new(rows.iter().map(|r| r.0).collect::<Int64Array>()),
             Arc::new(rows.iter().map(|r| r.1).collect::<Float64Array>()),
@@ -319,7 +321,7 @@ mod tests {
         ]
     }
 
-    fn any_row() -> impl Strategy<Value = (Option<i64>, Option<f64>, Option<String>, Option<bool>)> {
+    fn any_row() -> impl Strategy<Value = Row> {
         let number = prop_oneof![Just(None), (-3..3i64).prop_map(Some), any::<i64>().prop_map(Some)];
         let float = prop::sample::select(vec![None, Some(0.0), Some(-0.0), Some(f64::NAN), Some(-1.5), Some(f64::INFINITY), Some(2.0)]);
         let text =
