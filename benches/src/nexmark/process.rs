@@ -3,8 +3,8 @@
 use crate::run::BenchError;
 use std::fs;
 
-/// The kernel's ticks of processor time in a second.
-const TICKS_PER_SECOND: f64 = 100.0;
+/// The step in which the kernel counts processor time, in seconds.
+pub const TICK_SECONDS: f64 = 0.01;
 /// Where user and system time stand in `/proc/self/stat`, counted behind the name.
 const TIMES_AT: [usize; 2] = [11, 12];
 /// What resets the high-water mark of memory.
@@ -24,7 +24,7 @@ pub fn cpu_seconds() -> Result<f64, BenchError> {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = TIMES_AT.iter().map(|&at| fields.get(at).and_then(|f| f.parse::<f64>().ok()));
     let ticks: Option<f64> = ticks.sum();
-    ticks.map(|t| t / TICKS_PER_SECOND).ok_or_else(|| broken("/proc/self/stat", "it has no processor times"))
+    ticks.map(|t| t * TICK_SECONDS).ok_or_else(|| broken("/proc/self/stat", "it has no processor times"))
 }
 
 /// Resident memory now and its high-water mark, in KiB.

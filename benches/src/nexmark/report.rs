@@ -3,6 +3,7 @@
 use super::{
     QUERIES,
     measure::{Figures, Way, in_child},
+    process::TICK_SECONDS,
 };
 use crate::run::BenchError;
 use plotters::prelude::*;
@@ -63,7 +64,8 @@ impl Line {
                 return Err(BenchError(message));
             }
         }
-        let per_core = |f: &Figures| events as f64 / 1e6 / f.cpu_s.max(f64::MIN_POSITIVE);
+        // The kernel counts in steps: less than one counts as one.
+        let per_core = |f: &Figures| events as f64 / 1e6 / f.cpu_s.max(TICK_SECONDS);
         Ok(Line {
             query,
             by_hand: events as f64 / 1e6 / by_hand.wall_s.max(f64::MIN_POSITIVE),
