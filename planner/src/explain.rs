@@ -7,9 +7,11 @@ mod facts;
 mod mermaid;
 mod order;
 mod pattern;
+mod shape;
 mod text;
 mod words;
 
+pub use shape::shape;
 pub(crate) use words::duration;
 
 use crate::Plan;

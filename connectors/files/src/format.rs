@@ -93,23 +93,7 @@ pub(crate) fn csv(options: &Options, delimiter: u8) -> Result<CsvFormat, Connect
     if options.get("header").is_some() && !options.flag("header") {
         csv.header = Header::Absent;
     }
-    if let Some(null) = options.text("null") {
-        csv.null = null.to_owned();
-    }
-    csv.delimiter = match options.text("delimiter") {
-        None => delimiter,
-        Some("tab" | "\\t") => b'\t',
-        Some(text) => match *text.as_bytes() {
-            [byte] if byte.is_ascii() && byte != csv.quote && !matches!(byte, b'\n' | b'\r') => byte,
-            _ => {
-                return Err(error::options(
-                    format!("`delimiter` is `{text}`: it must be one ASCII character, neither a quote nor a line's end"),
-                    "Write for example `delimiter=\";\"` or `delimiter=tab`.",
-                ));
-            }
-        },
-    };
-    Ok(csv)
+    csv.with_options(options).map_err(|message| error::options(message, "Write for example `delimiter=\";\"` or `delimiter=tab`."))
 }
 
 #[cfg(test)]

@@ -212,24 +212,8 @@ fn check_format_options(options: &Options) -> Result<(), ConnectorError> {
 }
 
 fn csv(options: &Options) -> Result<CsvFormat, ConnectorError> {
-    let mut csv = CsvFormat { header: Header::Absent, ..CsvFormat::default() };
-    if let Some(null) = options.text("null") {
-        csv.null = null.to_owned();
-    }
-    csv.delimiter = match options.text("delimiter") {
-        None => csv.delimiter,
-        Some("tab" | "\\t") => b'\t',
-        Some(text) => match *text.as_bytes() {
-            [byte] if byte.is_ascii() && byte != csv.quote && !matches!(byte, b'\n' | b'\r') => byte,
-            _ => {
-                return Err(error::options(
-                    format!("`delimiter` is `{text}`: it must be one ASCII character, neither a quote nor a line's end"),
-                    "write for example `delimiter=\";\"` or `delimiter=tab`",
-                ));
-            }
-        },
-    };
-    Ok(csv)
+    let bare = CsvFormat { header: Header::Absent, ..CsvFormat::default() };
+    bare.with_options(options).map_err(|message| error::options(message, "write for example `delimiter=\";\"` or `delimiter=tab`"))
 }
 
 /// The topic, checked.

@@ -37,24 +37,24 @@ pub struct EventCondition {
     pub condition: Expr,
 }
 
-/// A pattern of events.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub enum Pattern {
+/// A pattern of events; an event is told by its name, or by whatever stands for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Pattern<E = Name> {
     /// One row.
-    Event(Name),
+    Event(E),
     /// One after the other.
     Sequence {
         /// At least two.
-        parts: Vec<Pattern>,
+        parts: Vec<Pattern<E>>,
         /// What lies between each and the next.
-        gaps: Vec<Gap>,
+        gaps: Vec<Gap<E>>,
     },
     /// `a or b`: the first one where several would do.
-    Choice(Vec<Pattern>),
+    Choice(Vec<Pattern<E>>),
     /// `a+`, `a{2,5}?`, `a{3} apart`.
     Repeat {
         /// What is repeated.
-        of: Box<Pattern>,
+        of: Box<Pattern<E>>,
         /// At least so often.
         least: u64,
         /// At most so often; any number where absent.
@@ -62,23 +62,23 @@ pub enum Pattern {
         /// As few as possible, not as many.
         reluctant: bool,
         /// What lies between two of them.
-        gap: Gap,
+        gap: Gap<E>,
     },
 }
 
 /// What may lie between two parts of a pattern.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub enum Gap {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Gap<E = Name> {
     /// Nothing: `then`.
     Next,
     /// Any rows but these events: `without c followed by`, `apart`.
-    Later(Vec<Name>),
+    Later(Vec<E>),
 }
 
-impl Pattern {
-    /// Calls `each` with every name of an event in it, those that gaps exclude among them.
-    pub fn events<'a>(&'a self, each: &mut dyn FnMut(&'a Name)) {
-        let later = |gap: &'a Gap| match gap {
+impl<E> Pattern<E> {
+    /// Calls `each` with every event in it, those that gaps exclude among them.
+    pub fn events<'a>(&'a self, each: &mut dyn FnMut(&'a E)) {
+        let later = |gap: &'a Gap<E>| match gap {
             Gap::Next => [].iter(),
             Gap::Later(not) => not.iter(),
         };
@@ -95,17 +95,51 @@ impl Pattern {
             }
         }
     }
+
+    /// The same, with what `of` says for each event.
+    pub fn map<F>(&self, of: &impl Fn(&E) -> F) -> Pattern<F> {
+        let all = |parts: &[Pattern<E>]| parts.iter().map(|p| p.map(of)).collect();
+        match self {
+            Pattern::Event(event) => Pattern::Event(of(event)),
+            Pattern::Sequence { parts, gaps } => Pattern::Sequence { parts: all(parts), gaps: gaps.iter().map(|g| g.map(of)).collect() },
+            Pattern::Choice(arms) => Pattern::Choice(all(arms)),
+            Pattern::Repeat { of: inner, least, most, reluctant, gap } => {
+                Pattern::Repeat { of: Box::new(inner.map(of)), least: *least, most: *most, reluctant: *reluctant, gap: gap.map(of) }
+            }
+        }
+    }
+}
+
+impl<E> Gap<E> {
+    fn map<F>(&self, of: &impl Fn(&E) -> F) -> Gap<F> {
+        match self {
+            Gap::Next => Gap::Next,
+            Gap::Later(not) => Gap::Later(not.iter().map(of).collect()),
+        }
+    }
 }
 
 /// Where the next match may begin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub enum AfterMatch {
-    /// Behind the match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum AfterMatch<E = Name> {
+    /// Behind the match's last row.
     PastLastRow,
-    /// At any row after the first.
+    /// At any row behind the match's first one.
     ToNextRow,
-    /// At the match's first row of that event.
-    ToFirst(Name),
-    /// At the match's last row of that event.
-    ToLast(Name),
+    /// At the match's first row of this event; past the last row where there is none.
+    ToFirst(E),
+    /// At the match's last row of this event; past the last row where there is none.
+    ToLast(E),
+}
+
+impl<E> AfterMatch<E> {
+    /// The same, with what `of` says for each event.
+    pub fn map<F>(&self, of: &impl Fn(&E) -> F) -> AfterMatch<F> {
+        match self {
+            AfterMatch::PastLastRow => AfterMatch::PastLastRow,
+            AfterMatch::ToNextRow => AfterMatch::ToNextRow,
+            AfterMatch::ToFirst(event) => AfterMatch::ToFirst(of(event)),
+            AfterMatch::ToLast(event) => AfterMatch::ToLast(of(event)),
+        }
+    }
 }

@@ -97,3 +97,15 @@ fn the_hash_of_a_contract_stays_the_same_over_releases() {
     golden::check(&golden::path("contract/payment.hash"), &format!("{found}\n"));
     assert_eq!(found.short(), found.to_string()[..12]);
 }
+
+#[test]
+fn a_length_that_is_left_out_is_compared_as_such() {
+    let of = |version: u32, rules: &str| {
+        contract(&format!(
+            "Contract: Name version {version}\n  Compatibility: full\n  | field | type   | rules |\n  | a     | string | {rules} |\n"
+        ))
+    };
+    assert!(diff(&of(1, "length <> 0"), &of(2, "length <> 0")).changes.is_empty());
+    let tighter = diff(&of(1, "length <= 9"), &of(2, "length <= 9, length <> 0"));
+    assert!(!tighter.is_backward_compatible() && tighter.is_forward_compatible(), "{tighter}");
+}

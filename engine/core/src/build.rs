@@ -9,8 +9,11 @@ use crate::{
     source::{self, StopCell},
     stateful,
 };
+use arrow::datatypes::SchemaRef;
+use runink_checkpoint::KeyGroups;
 use runink_operators::{
-    EpochOperator, OperatorError, first::FirstOperator, neighbour::NeighbourOperator, pattern::PatternOperator, rank::RankOperator,
+    EpochOperator, OperatorError, changes::ChangesOperator, first::FirstOperator, neighbour::NeighbourOperator, pattern::PatternOperator,
+    rank::RankOperator,
 };
 use runink_planner::{Node, NodeId, Op};
 use std::{cell::Cell, rc::Rc, sync::Arc};
@@ -128,12 +131,6 @@ impl<'scope> Builder<'scope, '_> {
                 rejects.extend([first, second]);
                 out
             }
-            Op::Changes(op) => {
-                let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
-                let (out, more) = stateful::changes(input, marks.clone(), (id, node), op, &schema, self.shared)?;
-                rejects.push(more);
-                out
-            }
             Op::Form(op) => {
                 let (input, below) = (inputs.pop().ok_or_else(missing)?, node.inputs.first().map(|&i| plan.node(i)).ok_or_else(missing)?);
                 let (out, more) = stateful::form(input, marks.clone(), (id, node), op, below, self.shared)?;
@@ -154,16 +151,9 @@ impl<'scope> Builder<'scope, '_> {
                 rejects.push(more);
                 out
             }
-            Op::Match(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) => {
+            Op::Changes(_) | Op::Match(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) => {
                 let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
-                let (name, out, groups) = (&node.name, &node.schema, self.shared.spec.settings.key_groups);
-                let (operator, keys): (Box<dyn EpochOperator>, _) = match &node.op {
-                    Op::Match(op) => (Box::new(PatternOperator::new(name, op, &schema, out, groups)?), &op.keys),
-                    Op::Rank(op) => (Box::new(RankOperator::new(name, op, &schema, out, groups)?), &op.keys),
-                    Op::First(op) => (Box::new(FirstOperator::new(name, op, &schema, groups)?), &op.keys),
-                    Op::Neighbour(op) => (Box::new(NeighbourOperator::new(name, op, &schema, out, groups)?), &op.keys),
-                    _ => return Err(missing().into()),
-                };
+                let (operator, keys) = keyed_operator(node, &schema, self.shared.spec.settings.key_groups)?;
                 let (out, more) = stateful::keyed(input, marks.clone(), (id, node), operator, keys, self.shared);
                 rejects.push(more);
                 out
@@ -198,4 +188,21 @@ impl<'scope> Builder<'scope, '_> {
         }
         all.probe_with(&self.probe);
     }
+}
+
+/// The operator of a node with one input, and the columns by which its rows find their worker.
+fn keyed_operator<'n>(
+    node: &'n Node,
+    input: &SchemaRef,
+    groups: KeyGroups,
+) -> Result<(Box<dyn EpochOperator>, &'n [usize]), OperatorError> {
+    let (name, output) = (&node.name, &node.schema);
+    Ok(match &node.op {
+        Op::Changes(op) => (Box::new(ChangesOperator::new(name, op, input, groups)?), &op.key),
+        Op::Match(op) => (Box::new(PatternOperator::new(name, op, input, output, groups)?), &op.keys),
+        Op::Rank(op) => (Box::new(RankOperator::new(name, op, input, output, groups)?), &op.keys),
+        Op::First(op) => (Box::new(FirstOperator::new(name, op, input, groups)?), &op.keys),
+        Op::Neighbour(op) => (Box::new(NeighbourOperator::new(name, op, input, output, groups)?), &op.keys),
+        _ => return Err(OperatorError::plan(name, "a node that is not keyed was taken for one")),
+    })
 }

@@ -90,7 +90,7 @@ impl Commits {
                 AfterRestart::Nothing => {}
                 AfterRestart::Commit(numbers) => {
                     for number in numbers {
-                        let of_it = ours.iter().filter(|o| o.number.0 == number.0).flat_map(|o| &o.held);
+                        let of_it = ours.iter().filter(|o| o.number.0 == number.0).flat_map(|o| o.held.iter().cloned());
                         let outboxes: Vec<Outbox> = of_it.map(opened).collect();
                         patiently(|| committer.commit(number, &outboxes)).map_err(failed)?;
                     }
@@ -108,9 +108,9 @@ impl Commits {
     }
 
     /// Writes the outboxes of a checkpoint that has been published. Whoever asks has the right to: the permit.
-    fn commit(&mut self, outboxes: &SinkOutboxes, permit: &CommitPermit) -> Result<(), EngineError> {
+    fn commit(&mut self, outboxes: SinkOutboxes, permit: &CommitPermit) -> Result<(), EngineError> {
         let Some((name, committer)) = self.sinks.get_mut(&outboxes.node).filter(|_| permit.covers(outboxes.number)) else { return Ok(()) };
-        let held: Vec<Outbox> = outboxes.held.iter().map(opened).collect();
+        let held: Vec<Outbox> = outboxes.held.into_iter().map(opened).collect();
         patiently(|| committer.commit(Number(outboxes.number.0), &held))
             .map_err(|error| EngineError::Connector { name: name.clone(), error })
     }
@@ -121,8 +121,8 @@ impl Commits {
     }
 }
 
-fn opened(held: &HeldOutput) -> Outbox {
-    Outbox { bytes: held.bytes.clone(), rows: held.rows, hash: held.hash }
+fn opened(HeldOutput { bytes, rows, hash }: HeldOutput) -> Outbox {
+    Outbox { bytes, rows, hash }
 }
 
 /// Tries again where the operator or time may mend it; an error of the scenario's author stays one.
@@ -203,9 +203,10 @@ impl Committing {
             drop(state);
             self.changed.notify_all();
             for published in taken {
-                for outboxes in &published.outboxes {
+                for outboxes in published.outboxes {
+                    let (sink, number) = (outboxes.node.clone(), outboxes.number);
                     match commits.commit(outboxes, &published.permit) {
-                        Ok(()) => captures.committed(&outboxes.node, outboxes.number),
+                        Ok(()) => captures.committed(&sink, number),
                         Err(error) => {
                             // Later output must not go out before this: the thread ends with it.
                             self.fail(error);

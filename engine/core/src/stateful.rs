@@ -15,13 +15,12 @@ use runink_checkpoint::{Epoch, Piece, TableShape};
 use runink_operators::{
     EpochOperator, EpochTime, OperatorError, Rejects,
     aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
-    changes::ChangesOperator,
     check::{CheckWindows, CountRows},
     form::FormOperator,
     stream_join::StreamJoinOperator,
     table_join::TableJoinOperator,
 };
-use runink_planner::{AggregateOp, ChangesOp, CheckOp, FormOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
+use runink_planner::{AggregateOp, CheckOp, FormOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
 use std::sync::Arc;
 use timely::{
     communication::Pull,
@@ -225,21 +224,6 @@ pub(crate) fn aggregate<'scope>(
     let route = (peers > 1).then(|| Route::Keys { columns: op.keys.clone(), groups });
     let streams = stateful(vec![(input, route)], marks, (id, node), Box::new(whole), ALL, shared);
     Ok((streams, empty(scope)))
-}
-
-/// A keyed source as a changelog.
-pub(crate) fn changes<'scope>(
-    input: Stream<'scope, Time, Packet>,
-    marks: MarkStream<'scope>,
-    (id, node): (NodeId, &Node),
-    op: &ChangesOp,
-    schema: &SchemaRef,
-    shared: &Arc<Shared>,
-) -> Result<Streams<'scope>, OperatorError> {
-    let groups = shared.spec.settings.key_groups;
-    let operator = ChangesOperator::new(&node.name, op, schema, groups)?;
-    let route = (input.scope().peers() > 1).then(|| Route::Keys { columns: op.key.clone(), groups });
-    Ok(stateful(vec![(input, route)], marks, (id, node), Box::new(operator), ALL, shared))
 }
 
 /// An operator over one input, whose rows go to the worker that holds their key.

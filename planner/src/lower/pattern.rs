@@ -7,7 +7,7 @@ use super::{
     stream::{Column, Flow, Origin, Projected, column_expr, columns_read, free_name},
 };
 use crate::{
-    AfterMatch, AggregateCall, Gap, MatchEvent, MatchOp, Op, Pattern, Pick, Reference, StateBound, StreamKind, catalogue as codes,
+    AfterMatch, AggregateCall, MatchEvent, MatchOp, Op, Pattern, Pick, Reference, StateBound, StreamKind, catalogue as codes,
     expr::{self, Place},
     pattern::{Automaton, PatternError},
     types,
@@ -60,14 +60,9 @@ impl Lowering<'_> {
         let events = self.event_names(work, found)?;
         let at = |name: &str| events.iter().position(|e| e == name).unwrap_or_default();
         let numbers = |name: &Name| at(&self.event_name(work, name));
-        let pattern = pattern_of(&found.pattern.value, &numbers);
+        let pattern = found.pattern.value.map(&numbers);
         let ending: Vec<usize> = found.ending.iter().map(numbers).collect();
-        let after = match found.after.as_ref().map(|a| &a.value) {
-            None | Some(ast::AfterMatch::PastLastRow) => AfterMatch::PastLastRow,
-            Some(ast::AfterMatch::ToNextRow) => AfterMatch::ToNextRow,
-            Some(ast::AfterMatch::ToFirst(name)) => AfterMatch::ToFirst(numbers(name)),
-            Some(ast::AfterMatch::ToLast(name)) => AfterMatch::ToLast(numbers(name)),
-        };
+        let after = found.after.as_ref().map_or(AfterMatch::PastLastRow, |after| after.value.map(&numbers));
         self.automaton_fits(work, found, &pattern, &ending)?;
 
         let keys = self.items(work, &found.per, Place::Row)?;
@@ -458,22 +453,5 @@ impl References<'_> {
             .collect();
         self.found.push((whole.clone(), Reference { event, pick, field }, column));
         Ok(column_expr(&name))
-    }
-}
-
-fn pattern_of(pattern: &ast::Pattern, number: &impl Fn(&Name) -> usize) -> Pattern {
-    let gap_of = |gap: &ast::Gap| match gap {
-        ast::Gap::Next => Gap::Next,
-        ast::Gap::Later(not) => Gap::Later(not.iter().map(number).collect()),
-    };
-    match pattern {
-        ast::Pattern::Event(name) => Pattern::Event(number(name)),
-        ast::Pattern::Sequence { parts, gaps } => {
-            Pattern::Sequence { parts: parts.iter().map(|p| pattern_of(p, number)).collect(), gaps: gaps.iter().map(gap_of).collect() }
-        }
-        ast::Pattern::Choice(arms) => Pattern::Choice(arms.iter().map(|p| pattern_of(p, number)).collect()),
-        ast::Pattern::Repeat { of, least, most, reluctant, gap } => {
-            Pattern::Repeat { of: Box::new(pattern_of(of, number)), least: *least, most: *most, reluctant: *reluctant, gap: gap_of(gap) }
-        }
     }
 }

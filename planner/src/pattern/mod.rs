@@ -7,6 +7,7 @@ pub use automaton::{Automaton, PATTERN_STATES_MAX, PatternError, State, Takes, T
 use crate::{AggregateCall, EventTime};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion_expr::Expr;
+use runink_dsl::ast;
 
 /// Looks for sequences of rows. One input, append-only. Output schema: the key columns, the outputs, `match_start` and `match_end` (of the time column's
 /// type), and where partial matches come out a Boolean that is true for them. Append-only.
@@ -85,55 +86,13 @@ pub enum Pick {
 }
 
 /// What is looked for. Numbers are places in [`MatchOp::events`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pattern {
-    /// One row.
-    Event(usize),
-    /// One after the other, with a gap between each and the next.
-    Sequence {
-        /// At least two.
-        parts: Vec<Pattern>,
-        /// One less.
-        gaps: Vec<Gap>,
-    },
-    /// The first one that does.
-    Choice(Vec<Pattern>),
-    /// Several times.
-    Repeat {
-        /// What.
-        of: Box<Pattern>,
-        /// At least.
-        least: u64,
-        /// At most; without end where absent.
-        most: Option<u64>,
-        /// As few as possible.
-        reluctant: bool,
-        /// Between two of them.
-        gap: Gap,
-    },
-}
+pub type Pattern = ast::Pattern<usize>;
 
-/// What may lie between two parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gap {
-    /// Nothing.
-    Next,
-    /// As few rows as possible, none of which is one of these events.
-    Later(Vec<usize>),
-}
+/// What may lie between two parts of a [`Pattern`].
+pub type Gap = ast::Gap<usize>;
 
-/// Where the next match may begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub enum AfterMatch {
-    /// Behind the match's last row.
-    PastLastRow,
-    /// At any row behind the match's first one.
-    ToNextRow,
-    /// At the match's first row of this event; past the last row where there is none.
-    ToFirst(usize),
-    /// At the match's last row of this event; past the last row where there is none.
-    ToLast(usize),
-}
+/// Where the next match may begin, by places in [`MatchOp::events`].
+pub type AfterMatch = ast::AfterMatch<usize>;
 
 impl MatchOp {
     /// The pattern's automaton.

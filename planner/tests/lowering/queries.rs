@@ -1,7 +1,7 @@
 //! A query gives the same plan as the verbs that say the same.
 
 use super::{planned, rendered};
-use runink_planner::{NodeId, Op, Plan};
+use runink_planner::explain::shape;
 
 const HEAD: &str = "Feature: Queries
   Scenario: Both ways
@@ -51,41 +51,6 @@ fn plan_of(lines: &str) -> String {
     assert!(!project.has_errors(), "{lines}\n{:#?}", project.diagnostics);
     let plan = planned.plan.clone().unwrap_or_else(|| panic!("{lines}\n{}", rendered(&project, &planned)));
     shape(plan)
-}
-
-fn shape(mut plan: Plan) -> String {
-    for node in &mut plan.nodes {
-        if let Op::Rows(stages) = &mut node.op {
-            stages.iter_mut().for_each(|s| s.step.clear());
-        }
-        if !matches!(node.op, Op::Source(_)) {
-            node.name.clear();
-        }
-        node.at = None;
-    }
-    // The order in which inputs are looked up is no part of what is done: each node comes after its own inputs, from the sinks on.
-    let mut order: Vec<usize> = Vec::new();
-    let mut open: Vec<(usize, bool)> =
-        (0..plan.nodes.len()).rev().filter(|&i| matches!(plan.nodes[i].op, Op::Sink(_))).map(|i| (i, false)).collect();
-    while let Some((at, inputs_done)) = open.pop() {
-        if inputs_done && !order.contains(&at) {
-            order.push(at);
-        } else if !inputs_done {
-            open.push((at, true));
-            open.extend(plan.nodes[at].inputs.iter().rev().map(|i| (i.0, false)));
-        }
-    }
-    let place = |id: &NodeId| NodeId(order.iter().position(|o| *o == id.0).unwrap());
-    let nodes = order.iter().map(|&at| {
-        let mut node = plan.nodes[at].clone();
-        node.inputs = node.inputs.iter().map(place).collect();
-        node.watermark_of = node.watermark_of.iter().map(place).collect();
-        node.watermark_of.sort();
-        node
-    });
-    let nodes = nodes.collect();
-    plan.nodes = nodes;
-    runink_planner::explain::text(&plan)
 }
 
 /// Holds a query against verbs. The verbs may take several steps; the last one is what goes out.

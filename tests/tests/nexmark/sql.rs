@@ -3,7 +3,7 @@
 use crate::support::root;
 use runink_connector_api::ConnectorSpec;
 use runink_dsl::{Project, SourceFile, variables::Variables};
-use runink_planner::{NodeId, Op, Plan, PlanInput, plan_scenario};
+use runink_planner::{PlanInput, explain::shape, plan_scenario};
 use std::collections::BTreeMap;
 
 /// What each query is in SQL, and what it says of its state.
@@ -183,41 +183,6 @@ fn plan_of(text: String) -> String {
     };
     let planned = plan_scenario(&input);
     shape(planned.plan.unwrap_or_else(|| panic!("{text}\n{}", shown(&planned.diagnostics))))
-}
-
-/// A plan without what only says which step did it, each node behind its own inputs.
-fn shape(mut plan: Plan) -> String {
-    for node in &mut plan.nodes {
-        if let Op::Rows(stages) = &mut node.op {
-            stages.iter_mut().for_each(|s| s.step.clear());
-        }
-        if !matches!(node.op, Op::Source(_)) {
-            node.name.clear();
-        }
-        node.at = None;
-    }
-    let mut order: Vec<usize> = Vec::new();
-    let mut open: Vec<(usize, bool)> =
-        (0..plan.nodes.len()).rev().filter(|&i| matches!(plan.nodes[i].op, Op::Sink(_))).map(|i| (i, false)).collect();
-    while let Some((at, inputs_done)) = open.pop() {
-        if inputs_done && !order.contains(&at) {
-            order.push(at);
-        } else if !inputs_done {
-            open.push((at, true));
-            open.extend(plan.nodes[at].inputs.iter().rev().map(|i| (i.0, false)));
-        }
-    }
-    let place = |id: &NodeId| NodeId(order.iter().position(|o| *o == id.0).unwrap());
-    let nodes = order.iter().map(|&at| {
-        let mut node = plan.nodes[at].clone();
-        node.inputs = node.inputs.iter().map(place).collect();
-        node.watermark_of = node.watermark_of.iter().map(place).collect();
-        node.watermark_of.sort();
-        node
-    });
-    let nodes = nodes.collect();
-    plan.nodes = nodes;
-    runink_planner::explain::text(&plan)
 }
 
 /// The scenario with one query in place of its steps.

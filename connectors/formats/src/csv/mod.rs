@@ -14,7 +14,7 @@ use crate::{
     utf8::Utf8Check,
 };
 pub use header::HeaderRow;
-use runink_connector_api::{ConnectorError, RejectReason};
+use runink_connector_api::{ConnectorError, Options, RejectReason};
 use split::Split;
 pub(crate) use split::{Splitter, cells};
 use std::sync::Arc;
@@ -38,6 +38,27 @@ pub struct CsvFormat {
 impl Default for CsvFormat {
     fn default() -> Self {
         CsvFormat { delimiter: b',', quote: b'"', header: Header::FirstRow, null: String::new() }
+    }
+}
+
+impl CsvFormat {
+    /// With what the options `null` and `delimiter` say, where they are given.
+    ///
+    /// # Errors
+    /// What is wrong with the delimiter, for a message of the connector's own.
+    pub fn with_options(mut self, options: &Options) -> Result<Self, String> {
+        if let Some(null) = options.text("null") {
+            self.null = null.to_owned();
+        }
+        self.delimiter = match options.text("delimiter") {
+            None => self.delimiter,
+            Some("tab" | "\\t") => b'\t',
+            Some(text) => match *text.as_bytes() {
+                [byte] if byte.is_ascii() && byte != self.quote && !matches!(byte, b'\n' | b'\r') => byte,
+                _ => return Err(format!("`delimiter` is `{text}`: it must be one ASCII character, neither a quote nor a line's end")),
+            },
+        };
+        Ok(self)
     }
 }
 

@@ -42,11 +42,12 @@ type Belongs = fn(&Rule) -> bool;
 type Compare = fn(&[Rule], &[Rule]) -> Shift;
 
 /// Rules that bear on each other are compared together.
-const GROUPS: [(Belongs, Compare); 6] = [
+const GROUPS: [(Belongs, Compare); 7] = [
     (|r| matches!(r, Rule::Unique), set_shift),
     (|r| matches!(r, Rule::Between { .. }) || matches!(r, Rule::Compare { op, .. } if op != "<>"), range_shift),
     (|r| matches!(r, Rule::Compare { op, .. } if op == "<>"), set_shift),
-    (|r| matches!(r, Rule::Length { .. }), range_shift),
+    (|r| matches!(r, Rule::Length { op, .. } if op != "<>"), range_shift),
+    (|r| matches!(r, Rule::Length { op, .. } if op == "<>"), set_shift),
     (|r| matches!(r, Rule::Matches(_)), set_shift),
     (|r| matches!(r, Rule::OneOf(_)), one_of_shift),
 ];
@@ -57,9 +58,13 @@ pub(super) fn compare(name: &str, old: &Field, new: &Field, changes: &mut Vec<Ch
     let group = |field: &Field, belongs: Belongs| -> Vec<Rule> { field.rules.iter().map(|r| r.value.clone()).filter(belongs).collect() };
     for (belongs, shift) in GROUPS {
         let (before, after) = (group(old, belongs), group(new, belongs));
+        // The same rules say the same, whether or not their bounds can be compared.
+        let said = |rules: &[Rule]| rules.iter().map(normalised).collect::<BTreeSet<_>>();
+        if said(&before) == said(&after) {
+            continue;
+        }
         let message = match (before.is_empty(), after.is_empty()) {
-            (true, true) => continue,
-            (true, false) => format!("`{}` added", texts(&after)),
+            (true, _) => format!("`{}` added", texts(&after)),
             (false, true) => format!("`{}` removed", texts(&before)),
             (false, false) => format!("`{}` became `{}`", texts(&before), texts(&after)),
         };
@@ -186,9 +191,6 @@ fn interval(rules: &[Rule]) -> Option<Interval> {
             }
             if matches!(op.as_str(), "<" | "<=" | "=") {
                 narrow(&mut interval.high, (literal, closed), Ordering::Less)?;
-            }
-            if op == "<>" {
-                return None;
             }
         }
     }
