@@ -4,6 +4,7 @@
 //! its place; DataFusion types and coerces the rest; what it cannot is explained by [`blame`]. Numbers with a point are decimals, as in PostgreSQL.
 
 mod blame;
+mod dialect;
 mod functions;
 mod literals;
 mod matched;
@@ -62,19 +63,18 @@ pub(crate) fn plan(text: &Substituted, file: FileId, columns: &[Column], place: 
 /// Plans an expression over the rows of a match: `columns` has those of each event too, and `counted` is a column of each that is never null.
 pub(crate) fn plan_matched(text: &Substituted, file: FileId, columns: &[Column], counted: &str) -> Result<Typed, Vec<Diagnostic>> {
     let places = Places::new(file, text);
-    let mut sql = parse::parse(&places).map_err(|d| vec![*d])?;
-    matched::rewrite(&mut sql, counted, &places)?;
-    plan_parsed(sql, &places, columns, Place::Group)
+    plan_matched_parsed(parse::parse(&places).map_err(|d| vec![*d])?, &places, columns, counted)
 }
 
-/// Plans a condition over the rows of a match.
-pub(crate) fn plan_matched_condition(
-    text: &Substituted,
-    file: FileId,
+/// The same for an expression that has been parsed, as part of a query.
+pub(crate) fn plan_matched_parsed(
+    mut sql: SqlExpr,
+    places: &Places<'_>,
     columns: &[Column],
     counted: &str,
 ) -> Result<Typed, Vec<Diagnostic>> {
-    must_be_condition(plan_matched(text, file, columns, counted)?, &Places::new(file, text))
+    matched::rewrite(&mut sql, counted, places)?;
+    plan_parsed(sql, places, columns, Place::Group)
 }
 
 /// One part of what rows are ordered by.

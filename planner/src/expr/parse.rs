@@ -1,5 +1,6 @@
 //! An expression's text to SQL's syntax tree, with the places of its parts.
 
+use super::dialect::StreamingSql;
 use crate::catalogue as codes;
 use datafusion_sql::sqlparser::{
     ast::{Expr as SqlExpr, OrderByExpr, Query},
@@ -153,18 +154,18 @@ fn with_parser<T>(
             format!("{} {word} is missing here", if what == What::Query { "a" } else { "an" }),
         )));
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = StreamingSql(PostgreSqlDialect {});
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| {
         let at = places.span(SqlSpan::new(e.location, e.location));
         let hint = if e.message.contains("nterminated") { "close the quote" } else { "write SQL, as PostgreSQL has it" };
         Box::new(places.error(codes::SYNTAX, at, lower_first(&e.message)).hint(hint))
     })?;
     check_chains(places, what, &tokens)?;
+    let tokens = prepare(tokens)?;
     if let Some(wrong) = tokens.iter().find_map(|t| habit(t, what).map(|hint| (t, hint))) {
         let message = format!("`{}` is not SQL", wrong.0.token);
         return Err(Box::new(places.error(codes::SYNTAX, places.span(wrong.0.span), message).hint(wrong.1)));
     }
-    let tokens = prepare(tokens)?;
     let places_of_tokens: Vec<SqlSpan> = tokens.iter().map(|t| t.span).collect();
     let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|e| Box::new(syntax_error(places, what, &places_of_tokens, &e)))?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     AfterMatch, AggregateCall, MatchEvent, MatchOp, Op, Pattern, Pick, Reference, StateBound, StreamKind, catalogue as codes,
-    expr::{self, Place},
+    expr::{self, Place, Places, Typed},
     pattern::{Automaton, PatternError},
     types,
 };
@@ -269,8 +269,7 @@ impl Lowering<'_> {
         references: &mut References<'_>,
         arguments: &mut Arguments<'_>,
     ) -> Heard<(Option<usize>, Option<Expr>)> {
-        let text = self.text(work.texts, &condition.value, condition.span, true)?;
-        let typed = self.heard(expr::plan_matched_condition(&text, work.texts.file, &references.names.columns, counted))?;
+        let typed = self.matched(work, condition, &references.names.columns, counted, true)?;
         let (mut own, mut joint) = (Vec::new(), Vec::new());
         for part in split_conjunction(&typed.expr) {
             let replaced = references.replace(part, Some(event), arguments);
@@ -282,6 +281,20 @@ impl Lowering<'_> {
         Ok((own, joint.into_iter().reduce(Expr::and)))
     }
 
+    /// An expression over the rows of a match.
+    fn matched(&mut self, work: &Work<'_>, expr: &ast::Expr, columns: &[Column], counted: &str, condition: bool) -> Heard<Typed> {
+        let file = work.texts.file;
+        if let Some((sql, places)) = self.parsed(work.texts, expr) {
+            let typed = expr::plan_matched_parsed(sql, &places, columns, counted);
+            let typed = typed.and_then(|t| if condition { expr::must_be_condition(t, &places) } else { Ok(t) });
+            return self.heard(typed);
+        }
+        let text = self.text(work.texts, &expr.value, expr.span, true)?;
+        let typed = expr::plan_matched(&text, file, columns, counted);
+        let typed = typed.and_then(|t| if condition { expr::must_be_condition(t, &Places::new(file, &text)) } else { Ok(t) });
+        self.heard(typed)
+    }
+
     fn match_output(
         &mut self,
         work: &Work<'_>,
@@ -290,8 +303,7 @@ impl Lowering<'_> {
         outputs: &mut References<'_>,
         arguments: &mut Arguments<'_>,
     ) -> Heard<(Expr, arrow::datatypes::FieldRef)> {
-        let text = self.text(work.texts, &item.expr.value, item.expr.span, true)?;
-        let typed = self.heard(expr::plan_matched(&text, work.texts.file, &outputs.names.columns, counted))?;
+        let typed = self.matched(work, &item.expr, &outputs.names.columns, counted, false)?;
         let name = match &item.name {
             Some(name) => self.name(work.texts, name)?,
             None => item.expr.value.clone(),

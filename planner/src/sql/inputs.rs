@@ -80,6 +80,7 @@ impl Found {
         }
         match factor {
             TableFactor::Table { name, .. } => self.read.push(Read { name: name_of(name), joined }),
+            TableFactor::MatchRecognize { table, .. } => self.factor(table, joined),
             TableFactor::NestedJoin { table_with_joins, .. } => {
                 self.factor(&table_with_joins.relation, joined);
                 table_with_joins.joins.iter().for_each(|j| self.factor(&j.relation, true));

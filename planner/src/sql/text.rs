@@ -1,7 +1,8 @@
 //! A query's text to SQL's syntax tree.
 //!
 //! The parser speaks PostgreSQL, which has no streams. What streaming SQL adds to it is brought into a form that it takes before it looks: `TABLE t` as an
-//! argument of a window function becomes `t`, and `t for system_time as of x` becomes a call of `t` whose only argument is called [`SYSTEM_TIME`].
+//! argument of a window function becomes `t`, and `t for system_time as of x` becomes a call of `t` whose only argument is called [`SYSTEM_TIME`]; what
+//! `match_recognize` needs stands in [`super::pattern`].
 
 use crate::{
     catalogue as codes,
@@ -42,11 +43,6 @@ fn prepare(places: &Places<'_>, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenW
         let message = format!("a query is needed here, and `{statement}` is a statement");
         return Err(Box::new(places.error(codes::QUERY_KIND, places.span(tokens[0].span), message).hint(*hint)));
     }
-    let pattern = (0..tokens.len()).find(|&at| word(&tokens, at).as_deref() == Some("match_recognize"));
-    if let Some(at) = pattern {
-        let hint = "find the pattern in a step of its own, which the query reads: `@do match …`";
-        return Err(Box::new(places.error(codes::NOT_YET, places.span(tokens[at].span), "`match_recognize` cannot run yet").hint(hint)));
-    }
     let mut prepared = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
@@ -56,6 +52,9 @@ fn prepare(places: &Places<'_>, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenW
             at += 1;
         } else if is(0, "for") && is(1, "system_time") && is(2, "as") && is(3, "of") {
             at = as_of(places, &tokens, at, &mut prepared)?;
+        } else if is(0, "match_recognize") && tokens.get(at + 1).is_some_and(|t| t.token == Token::LParen) {
+            prepared.push(tokens[at].clone());
+            at = super::pattern::recognized(places, &tokens, at + 1, &mut prepared)?;
         } else {
             prepared.push(tokens[at].clone());
             at += 1;
@@ -65,7 +64,7 @@ fn prepare(places: &Places<'_>, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenW
 }
 
 /// A word without quotes, in small letters.
-fn word(tokens: &[TokenWithSpan], at: usize) -> Option<String> {
+pub(super) fn word(tokens: &[TokenWithSpan], at: usize) -> Option<String> {
     match &tokens.get(at)?.token {
         Token::Word(w) if w.quote_style.is_none() => Some(w.value.to_lowercase()),
         _ => None,

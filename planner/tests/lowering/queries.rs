@@ -469,3 +469,35 @@ fn aggregates_of_results_that_change() {
          @do aggregate average = avg(final) by category keep for ever",
     );
 }
+
+#[test]
+fn patterns() {
+    same(
+        "select auction, began, ups from bids match_recognize (
+           partition by auction
+           order by at, price desc
+           measures first(low.at) as began, count(up.*) as ups
+           one row per match
+           after match skip to last up
+           pattern (low up{2,} (top | flat)?) within interval '10' minute
+           define UP as up.price > last(low.price), top as top.price > 2 * avg(up.price)
+         ) as m",
+        "    @step(name=A, from=bids)
+      @do match low then up{2,} then (top or flat)?
+            where up is up.price > last(low.price), top is top.price > 2 * avg(up.price)
+            per auction
+            order by price desc
+            within 10m
+            after match skip to last up
+            give began = first(low.at), ups = count(up.*)
+      @do select auction, began, ups",
+    );
+    same_steps(
+        "    @step(name=Q)
+      @do sql \"\"\"with b as (select * from bids where price > 1) select * from b match_recognize (
+        partition by auction, upper(currency) measures a.price as first_price pattern (permute(a, b)) define a as a.bidder = 1)\"\"\" keep for ever",
+        "    @step(name=A, from=bids)
+      @when price > 1
+      @do match (a then b) or (b then a) where a is a.bidder = 1 per auction, upper(currency) as upper give first_price = a.price keep for ever",
+    );
+}

@@ -162,6 +162,44 @@ const QUERIES: &[(&str, &str, &str)] = &[
                 split_part(url, '/', 6) as dir3 from bids",
         "",
     ),
+    (
+        "pattern-0",
+        "select auction, bidder, start_time, bottom_time, end_time from bids match_recognize (
+           partition by auction, bidder order by date_time
+           measures start.date_time as start_time, down.date_time as bottom_time, up.date_time as end_time
+           one row per match after match skip to last up
+           pattern (start down+ up)
+           define down as down.price < coalesce(last(down.price, 1), start.price), up as up.price > last(down.price, 1))",
+        "keep for ever",
+    ),
+    (
+        "pattern-1",
+        "select auction, bidder, start_time, end_time, avg_price from bids match_recognize (
+           partition by auction, bidder order by date_time
+           measures first(cheap.date_time) as start_time, cheap.date_time as end_time, avg(cheap.price) as avg_price
+           pattern (cheap+ next)
+           define cheap as avg(cheap.price) < 10000)",
+        "keep for ever",
+    ),
+    (
+        "pattern-2",
+        "select auction, bidder, start_time, end_time, avg_price from bids match_recognize (
+           partition by auction, bidder order by date_time
+           measures first(cheap.date_time) as start_time, cheap.date_time as end_time, avg(cheap.price) as avg_price
+           one row per match after match skip to next row
+           pattern (cheap+ next)
+           define cheap as avg(cheap.price) < 10000)",
+        "keep for ever",
+    ),
+    (
+        "pattern-3",
+        "select auction, bidder, drop_time, drop_diff from bids match_recognize (
+           partition by auction, bidder order by date_time
+           measures low.date_time as drop_time, start.price - low.price as drop_diff
+           pattern (start steady* low) within interval '5' second
+           define steady as steady.price > start.price - 50, low as low.price < start.price - 50)",
+        "",
+    ),
 ];
 
 fn plan_of(text: String) -> String {

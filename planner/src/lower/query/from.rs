@@ -104,6 +104,11 @@ impl Lowering<'_> {
                 let part = self.whole_query(scope, subquery, wanted.as_ref())?;
                 self.called(scope, part, called.unwrap_or_else(|| "query".into()), alias.as_ref(), span)
             }
+            TableFactor::MatchRecognize { alias, .. } => {
+                let part = self.recognized(scope, factor, clauses)?;
+                let name = alias.as_ref().map_or_else(|| "matches".to_owned(), |a| a.name.value.clone());
+                self.called(scope, part, name, alias.as_ref(), span)
+            }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 let part = self.with_joins(scope, table_with_joins, clauses)?;
                 Ok(Relation { part, name: "joined".into(), span, as_of: None })

@@ -10,6 +10,7 @@ mod from;
 mod group;
 mod join;
 mod rank;
+mod recognize;
 mod select;
 mod semi;
 

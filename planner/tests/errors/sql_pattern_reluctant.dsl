@@ -7,7 +7,7 @@ Feature: Auctions
   Scenario: A mistake
     @step(name=A)
       @do sql """
-        select * from bids match_recognize (partition by auction order by at measures 1 as x pattern (a) define a as price > 1)
+        select * from bids match_recognize (partition by auction order by at measures a.price as x pattern (a+? b) define a as price > 1)
       """
     @sink(type=stdout)
 
