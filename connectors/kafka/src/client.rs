@@ -1,6 +1,6 @@
 //! Clients of librdkafka: how they are configured from options, where their logs go, and questions to brokers with bounded patience.
 
-use crate::{error, native, secret};
+use crate::{error, native, secret, token::Tokens};
 use rdkafka::{
     ClientConfig, ClientContext,
     client::OAuthToken,
@@ -26,6 +26,10 @@ use std::{
 
 /// How long a question to the brokers may take, with all its retries.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the first attempt at a question may take; each further one twice as long. Between attempts one hears of refusals.
+const FIRST_TRY: Duration = Duration::from_millis(250);
+/// How long a client is listened to between two attempts.
+const LISTEN: Duration = Duration::from_millis(10);
 /// How soon a question is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// Who we are in the brokers' logs.
@@ -96,33 +100,57 @@ pub(crate) fn config(options: &Options, side: Side) -> Result<ClientConfig, Conn
     }
 }
 
+/// Why the brokers do not let one in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// TLS, not who asks.
+    pub(crate) tls: bool,
+    pub(crate) why: String,
+}
+
 /// What librdkafka says of a client, beside its answers.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     /// The first delivery that failed.
     failed: Mutex<Option<KafkaError>>,
+    /// The newest refusal since brokers last answered.
+    refusal: Mutex<Option<Refusal>>,
     /// How many errors there were of the connection: evidence from before is stale.
     pub(crate) troubles: AtomicU64,
-    /// The token of `OAUTHBEARER`, where the options give one.
-    token: Option<String>,
+    /// Where the tokens of `OAUTHBEARER` come from.
+    tokens: Option<Tokens>,
 }
 
 impl Heard {
     pub(crate) fn new(options: &Options) -> Result<Self, ConnectorError> {
-        let token = match options.text("oauth_token") {
-            Some(text) => {
-                secret::by_name_only("oauth_token", text)?;
-                Some(secret::resolve("oauth_token", text, secret::of_process)?)
-            }
-            None => None,
-        };
-        Ok(Heard { token, ..Heard::default() })
+        let tokens = Tokens::of(options)?;
+        // That there is none now is said at once, and as what it is.
+        if let Some(tokens) = &tokens {
+            tokens.next()?;
+        }
+        Ok(Heard { tokens, ..Heard::default() })
     }
 
     /// The first delivery that failed since the last call.
     pub(crate) fn take_failure(&self) -> Option<KafkaError> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Why the brokers do not let one in, where they do not.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn refused(&self, refusal: Option<Refusal>) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+    }
+}
+
+/// What librdkafka says of a refusal, without how long it took and who was asked.
+fn why(reason: &str) -> String {
+    let reason = reason.split_once(" (after ").map_or(reason, |(why, _)| why);
+    let reason = reason.split_once("/bootstrap: ").map_or(reason, |(_, why)| why);
+    reason.trim_start_matches("SASL authentication error: ").trim_start_matches("SSL handshake failed: ").to_owned()
 }
 
 /// The context of all our clients.
@@ -143,19 +171,18 @@ impl ClientContext for Ears {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.0.troubles.fetch_add(1, Ordering::AcqRel);
+        if let Some(tls) = error::is_tls(&error) {
+            self.0.refused(Some(Refusal { tls, why: why(reason) }));
+        }
         tracing::warn!(target: "librdkafka", "{error}: {reason}");
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        let token = self.0.token.clone().ok_or("`sasl.mechanism=OAUTHBEARER` needs `oauth_token`")?;
-        // The token's own end is the broker's to know; it is asked for again before this.
-        let lifetime_ms = (std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)? + OAUTH_LIFETIME).as_millis();
-        Ok(OAuthToken { token, principal_name: CLIENT_ID.into(), lifetime_ms: i64::try_from(lifetime_ms)? })
+        let tokens = self.0.tokens.as_ref().ok_or("`sasl.mechanism=OAUTHBEARER` is without a token")?;
+        // Without the hint: it ends up in a message of librdkafka's.
+        tokens.next().map_err(|error| error.message.into())
     }
 }
-
-/// How long a token is used before it is looked up again.
-const OAUTH_LIFETIME: Duration = Duration::from_secs(3600);
 
 impl ConsumerContext for Ears {}
 
@@ -171,7 +198,21 @@ impl ProducerContext for Ears {
 
 /// A consumer without partitions, for questions and for reading.
 pub(crate) fn consumer(config: &ClientConfig, ears: Ears) -> Result<BaseConsumer<Ears>, ConnectorError> {
-    config.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))
+    let consumer: BaseConsumer<Ears> = config.create_with_context(ears).map_err(error::creation)?;
+    if consumer.context().0.tokens.is_some() {
+        // It asks for its token as it comes to be.
+        listen(&consumer);
+    }
+    Ok(consumer)
+}
+
+/// Hears what librdkafka has to say. Only for consumers without partitions: messages would be lost.
+fn listen(consumer: &BaseConsumer<Ears>) {
+    let until = Instant::now() + LISTEN;
+    while Instant::now() < until {
+        // Errors have been heard.
+        let _ = consumer.poll(until.saturating_duration_since(Instant::now()));
+    }
 }
 
 /// Whether asking again may help: brokers that start, elect or move.
@@ -210,21 +251,51 @@ pub(crate) fn pause(length: Duration) {
     thread::sleep(length);
 }
 
-/// Asks until there is an answer, an error that stays, or no patience left.
-pub(crate) fn ask<T>(mut question: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    Failed(KafkaError),
+    /// Nobody was let in; asking again does not help.
+    Refused(Refusal),
+}
+
+impl From<KafkaError> for Unanswered {
+    fn from(cause: KafkaError) -> Self {
+        Unanswered::Failed(cause)
+    }
+}
+
+/// Asks until there is an answer, an error that stays, or no patience left. The consumer has no partitions.
+pub(crate) fn ask<T>(consumer: &BaseConsumer<Ears>, mut question: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, Unanswered> {
+    let heard = &consumer.context().0;
     let until = Instant::now() + PATIENCE;
+    let mut patience = FIRST_TRY;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        match question(left.max(ASK_AGAIN)) {
-            Err(cause) if is_passing(&cause) && left > ASK_AGAIN => pause(ASK_AGAIN),
-            answer => return answer,
+        match question(left.min(patience).max(ASK_AGAIN)) {
+            Ok(answer) => {
+                heard.refused(None);
+                return Ok(answer);
+            }
+            Err(cause) if is_passing(&cause) => {
+                listen(consumer);
+                if let Some(refusal) = heard.refusal() {
+                    return Err(Unanswered::Refused(refusal));
+                }
+                if left <= ASK_AGAIN {
+                    return Err(Unanswered::Failed(cause));
+                }
+                pause(ASK_AGAIN);
+                patience *= 2;
+            }
+            Err(cause) => return Err(Unanswered::Failed(cause)),
         }
     }
 }
 
 /// The partitions of a topic, ascending; `None` where there is no such topic.
-pub(crate) fn partitions<C: ClientContext>(client: &rdkafka::client::Client<C>, topic: &str) -> Result<Option<Vec<i32>>, KafkaError> {
-    ask(|patience| partitions_now(client, topic, patience))
+pub(crate) fn partitions(consumer: &BaseConsumer<Ears>, topic: &str) -> Result<Option<Vec<i32>>, Unanswered> {
+    ask(consumer, |patience| partitions_now(consumer.client(), topic, patience))
 }
 
 /// The same, asked once.
@@ -246,9 +317,9 @@ pub(crate) fn partitions_now<C: ClientContext>(
 }
 
 /// The names of some topics, for a hint. Not to be able to ask is no error.
-pub(crate) fn topics_like<C: ClientContext>(client: &rdkafka::client::Client<C>, topic: &str) -> String {
+pub(crate) fn topics_like(consumer: &BaseConsumer<Ears>, topic: &str) -> String {
     const SHOWN: usize = 10;
-    let Ok(metadata) = client.fetch_metadata(None, Duration::from_secs(2)) else { return "see the topic's name".into() };
+    let Ok(metadata) = consumer.fetch_metadata(None, Duration::from_secs(2)) else { return "see the topic's name".into() };
     let start: String = topic.chars().take(3).collect();
     let mut names: Vec<&str> = metadata.topics().iter().map(|t| t.name()).filter(|n| !n.starts_with("__")).collect();
     names.sort_by_key(|n| (!n.starts_with(&start), *n));
@@ -276,6 +347,19 @@ pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
 }
 
 /// First and next offset of a partition, as far as the isolation lets one see.
-pub(crate) fn watermarks(consumer: &BaseConsumer<Ears>, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
-    ask(|patience| consumer.fetch_watermarks(topic, partition, patience))
+pub(crate) fn watermarks(consumer: &BaseConsumer<Ears>, topic: &str, partition: i32) -> Result<(i64, i64), Unanswered> {
+    ask(consumer, |patience| consumer.fetch_watermarks(topic, partition, patience))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_without_what_changes() {
+        let told = "sasl_plaintext://127.0.0.1:9095/bootstrap: SASL authentication error: Authentication failed: Invalid username or password \
+                    (after 108ms in state AUTH_REQ)";
+        assert_eq!(why(told), "Authentication failed: Invalid username or password");
+        assert_eq!(why("sasl_ssl://b:1/3: certificate verify failed"), "sasl_ssl://b:1/3: certificate verify failed");
+    }
 }

@@ -1,5 +1,6 @@
 //! The errors of Kafka: one place for their codes, so that none is used for two things.
 
+use crate::client::{Refusal, Unanswered};
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
 use runink_connector_api::{ConnectorError, WhoActs};
 use std::fmt::Display;
@@ -21,11 +22,57 @@ pub(crate) fn unreachable(brokers: &str, cause: KafkaError) -> ConnectorError {
         .caused_by(cause)
 }
 
-/// The brokers know who asks, and refuse; or do not know who asks.
+/// The brokers know who asks, and refuse.
 fn refused(what: impl Display, cause: KafkaError) -> ConnectorError {
     ConnectorError::operator("KAF004", format!("{what}: {cause}"))
-        .hint("give the user of `sasl.username` (or of the certificate) the right to do that, or correct its secrets")
+        .hint("give the user of `sasl.username` (or of the token or certificate) the right to do that")
         .caused_by(cause)
+}
+
+/// The brokers do not let one in.
+pub(crate) fn not_let_in(brokers: &str, refusal: &Refusal) -> ConnectorError {
+    let why = &refusal.why;
+    if refusal.tls {
+        return ConnectorError::operator("KAF013", format!("no TLS connection to the brokers at `{brokers}`: {why}")).hint(
+            "let `ssl.ca.location` name the authority that signed the brokers' certificate; see that the certificate has not expired, and names the host of `brokers`",
+        );
+    }
+    ConnectorError::operator("KAF012", format!("the brokers at `{brokers}` do not know who asks: {why}")).hint(
+        "correct `sasl.username` and the secret of `sasl.password` (or the token), and see that `sasl.mechanism` is one that this listener offers",
+    )
+}
+
+/// Errors of the connection that say that one is not let in: whether it is for TLS.
+pub(crate) fn is_tls(cause: &KafkaError) -> Option<bool> {
+    match cause.rdkafka_error_code()? {
+        RDKafkaErrorCode::SSL => Some(true),
+        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => Some(false),
+        _ => None,
+    }
+}
+
+/// With tokens there is no way to make a topic: the library asks for none where topics are made.
+pub(crate) fn cannot_make(topic: &str) -> ConnectorError {
+    ConnectorError::user("KAF014", format!("the topic `{topic}` is missing, and cannot be made with `sasl.mechanism=OAUTHBEARER`"))
+        .hint("make it by hand; the topic of markers has one partition and `cleanup.policy=compact`")
+}
+
+/// There is no token to show.
+pub(crate) fn token(why: &str) -> ConnectorError {
+    ConnectorError::operator("KAF015", format!("there is no token for `sasl.mechanism=OAUTHBEARER`: {why}"))
+        .hint("see the secret of `oauth_token`, or the provider of `sasl.oauthbearer.token.endpoint.url` and what its client may do")
+}
+
+/// A client does not come to be; librdkafka's text begins with the option that it could not use.
+pub(crate) fn creation(cause: KafkaError) -> ConnectorError {
+    let text = match &cause {
+        KafkaError::ClientCreation(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.split_once(" failed: ") {
+        Some((name, why)) if !name.contains(' ') => native_option(name, why),
+        _ => native_option("…", &text),
+    }
 }
 
 /// A value that librdkafka does not take. Values are not shown: they may be secrets.
@@ -105,26 +152,23 @@ pub(crate) fn no_thread(cause: std::io::Error) -> ConnectorError {
 }
 
 /// An error of a question to the brokers about a topic.
-pub(crate) fn asking(topic: &str, brokers: &str, cause: KafkaError) -> ConnectorError {
+pub(crate) fn asking(topic: &str, brokers: &str, cause: impl Into<Unanswered>) -> ConnectorError {
+    let cause = match cause.into() {
+        Unanswered::Refused(refusal) => return not_let_in(brokers, &refusal),
+        Unanswered::Failed(cause) => cause,
+    };
     if is_refusal(&cause) {
         return refused(format!("asking about `{topic}` is refused"), cause);
     }
     unreachable(brokers, cause)
 }
 
-/// Whether the brokers refuse because of who asks.
+/// Whether the brokers refuse because of what whoever asks may do.
 pub(crate) fn is_refusal(cause: &KafkaError) -> bool {
     use RDKafkaErrorCode::*;
     matches!(
         cause.rdkafka_error_code(),
-        Some(
-            Authentication
-                | TopicAuthorizationFailed
-                | GroupAuthorizationFailed
-                | ClusterAuthorizationFailed
-                | TransactionalIdAuthorizationFailed
-                | SaslAuthenticationFailed
-        )
+        Some(TopicAuthorizationFailed | GroupAuthorizationFailed | ClusterAuthorizationFailed | TransactionalIdAuthorizationFailed)
     )
 }
 

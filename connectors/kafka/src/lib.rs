@@ -14,6 +14,7 @@ mod registry;
 mod secret;
 mod sink;
 mod source;
+mod token;
 
 pub use failpoint::{FailPoint, StepHook};
 pub use native::NATIVE_ABOUT;

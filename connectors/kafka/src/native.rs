@@ -20,8 +20,6 @@ pub(crate) const BOTH: &[&str] = &[
     "debug",
     "enable.random.seed",
     "enable.ssl.certificate.verification",
-    "https.ca.location",
-    "https.ca.pem",
     "log.connection.close",
     "log.thread.name",
     "max.in.flight",

@@ -1,6 +1,6 @@
 //! What sources and sinks accept, and what it says.
 
-use crate::{error, native, registry::Registry};
+use crate::{error, native, registry::Registry, token};
 use runink_connector_api::{ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Options};
 use runink_formats::{CsvFormat, Header, MessageDecoder, MessageFormat, MessageOutput, ReadSpec, avro_decoder, message_decoder};
 use std::sync::LazyLock;
@@ -31,6 +31,23 @@ fn both(formats: OptionKind, about: &'static str) -> [OptionSpec; 8] {
         option("schema_registry", OptionKind::Text, "Avro: where the schema registry is, as a URL."),
         option("schema_registry_user", OptionKind::Text, "Avro: who asks the schema registry."),
         option("schema_registry_password", OptionKind::Text, "Avro: the user's password there, as `${secret.NAME}`."),
+    ]
+}
+
+/// Where the tokens of `sasl.mechanism=OAUTHBEARER` come from; a provider is named as librdkafka names it.
+fn tokens() -> [OptionSpec; 7] {
+    [
+        option(
+            token::TOKEN,
+            OptionKind::Text,
+            "The token for `sasl.mechanism=OAUTHBEARER`, as `${secret.NAME}`; it is looked up again before it ends.",
+        ),
+        option(token::METHOD, OptionKind::Text, "`oidc`: an OpenID provider is asked for tokens, with client credentials."),
+        option(token::ENDPOINT, OptionKind::Text, "`oidc`: where tokens are asked for, as a URL."),
+        option(token::CA, OptionKind::Text, "`oidc`: a file of those who may have signed the certificate of that place."),
+        option(token::CLIENT_ID, OptionKind::Text, "`oidc`: who asks for tokens."),
+        option(token::CLIENT_SECRET, OptionKind::Text, "`oidc`: the secret of who asks, as `${secret.NAME}`."),
+        option(token::SCOPE, OptionKind::Text, "`oidc`: what the tokens are for."),
     ]
 }
 
@@ -73,8 +90,8 @@ static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
         option("timestamp_column", OptionKind::Text, "The column that takes the message's timestamp."),
         option("headers", OptionKind::Columns, "Columns that take the message's headers of the same names (text or bytes)."),
         option("headers_column", OptionKind::Text, "The column that takes all headers, as a JSON object."),
-        option("oauth_token", OptionKind::Text, "The token for `sasl.mechanism=OAUTHBEARER`, as `${secret.NAME}`."),
     ]);
+    specs.extend(tokens());
     specs.extend(handed_on(&[native::BOTH, native::CONSUMER]));
     specs
 });
@@ -103,8 +120,8 @@ static SINK: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
         option("replication", OptionKind::Count, "How many copies a topic that is made has; the brokers' default unless given."),
         option("topic_config", OptionKind::Text, "Configuration of a topic that is made: `cleanup.policy=compact,retention.ms=86400000`."),
         by_default("marker_topic", OptionKind::Text, "runink-markers", "Exactly once: the compacted topic that remembers what was committed."),
-        option("oauth_token", OptionKind::Text, "The token for `sasl.mechanism=OAUTHBEARER`, as `${secret.NAME}`."),
     ]);
+    specs.extend(tokens());
     specs.extend(handed_on(&[native::BOTH, native::PRODUCER]));
     specs
 });

@@ -12,7 +12,7 @@ use super::{
     direct::record_of,
     marker::{self, Marker},
     outbox::opened,
-    topic,
+    topic::Topics,
 };
 use crate::{
     client::{self, Ears, Heard, Side},
@@ -21,7 +21,7 @@ use crate::{
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{Consumer, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaError},
     producer::{BaseProducer, BaseRecord, Producer},
     types::RDKafkaErrorCode,
@@ -36,6 +36,8 @@ use std::{
 const MAX_TRIES: u32 = 3;
 /// How long before a step that may be tried again is.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
+/// How long one attempt at a step of a transaction is waited for.
+const SERVE_EVERY: Duration = Duration::from_secs(2);
 /// How long a full queue of the producer is served at once.
 const SERVE: Duration = Duration::from_millis(10);
 /// How long one transaction may be open before the brokers end it.
@@ -53,8 +55,8 @@ enum Standing {
 struct Connection {
     producer: BaseProducer<Ears>,
     heard: Arc<Heard>,
-    /// Of the private group; it joins nothing.
-    group: BaseConsumer<Ears>,
+    /// The private group; nobody joins it.
+    group: ConsumerGroupMetadata,
 }
 
 /// See the module.
@@ -95,13 +97,15 @@ fn is_fenced(cause: &KafkaError) -> bool {
     matches!(code, Some(Fenced | InvalidProducerEpoch | ProducerFenced | TransactionCoordinatorFenced))
 }
 
-/// A step of a transaction, tried again where librdkafka says that it may be.
-fn step(mut attempt: impl FnMut(Duration) -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+/// A step of a transaction, tried again where librdkafka says that it may be. The producer is served between attempts: it may need a token, or hear that it is
+/// not let in.
+fn step(producer: &BaseProducer<Ears>, mut attempt: impl FnMut(Duration) -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     let until = Instant::now() + client::PATIENCE;
     loop {
+        producer.poll(Duration::ZERO);
         let left = until.saturating_duration_since(Instant::now());
-        match attempt(left.max(TRY_AGAIN)) {
-            Err(KafkaError::Transaction(error)) if may_retry(&error) && left > TRY_AGAIN => client::pause(TRY_AGAIN),
+        match attempt(left.clamp(TRY_AGAIN, SERVE_EVERY)) {
+            Err(KafkaError::Transaction(error)) if may_retry(&error) && left > TRY_AGAIN => producer.poll(TRY_AGAIN),
             done => return done,
         }
     }
@@ -143,17 +147,17 @@ impl KafkaCommitter {
         (self.hook)(point);
     }
 
-    fn asking(&self, cause: KafkaError) -> ConnectorError {
+    fn asking(&self, cause: client::Unanswered) -> ConnectorError {
         error::asking(&self.topic, client::brokers(&self.options), cause)
     }
 
     /// Sees that the marker topic is there; makes it where that is allowed.
     fn marker_topic(&mut self, may_make: bool) -> Result<bool, ConnectorError> {
         if !self.marker_topic_there {
-            let (admin, brokers) = (topic::admin(&self.client, self.ears()?)?, client::brokers(&self.options));
-            self.marker_topic_there = marker::is_there(&admin, brokers, &self.marker_topic)?;
+            let topics = Topics::new(&self.options)?;
+            self.marker_topic_there = marker::is_there(&topics, &self.marker_topic)?;
             if !self.marker_topic_there && may_make {
-                marker::make(&admin, brokers, &self.marker_topic)?;
+                marker::make(&topics, &self.marker_topic)?;
                 self.marker_topic_there = true;
             }
         }
@@ -175,13 +179,12 @@ impl KafkaCommitter {
         }
         let ears = self.ears()?;
         let heard = ears.0.clone();
-        let producer: BaseProducer<Ears> =
-            config.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))?;
+        let producer: BaseProducer<Ears> = config.create_with_context(ears).map_err(error::creation)?;
         let mut config = client::config(&self.options, Side::Source)?;
         // What was committed, whatever a source of the same options may read.
         config.set("group.id", &self.name).set("isolation.level", "read_committed");
         let group = client::consumer(&config, self.ears()?)?;
-        step(|patience| producer.init_transactions(patience)).map_err(again_or_fenced)?;
+        step(&producer, |patience| producer.init_transactions(patience)).map_err(again_or_fenced)?;
         self.step(FailPoint::Fenced);
         let mut found = marker::of_group(&group, &self.topic).map_err(|e| self.asking(e))?;
         if found.is_none() && self.marker_topic_there {
@@ -193,6 +196,7 @@ impl KafkaCommitter {
             return Err(Failed::Refused(error::newer_generation(&self.name, self.generation, newer.generation)));
         }
         self.committed = found.as_ref().and_then(Marker::committed).max(self.committed);
+        let Some(group) = group.group_metadata() else { return Err(Failed::Refused(error::bug("a group without metadata"))) };
         self.standing = Standing::Ready(Box::new(Connection { producer, heard, group }));
         Ok(found)
     }
@@ -210,7 +214,7 @@ impl KafkaCommitter {
         };
         // Nothing of an attempt before counts.
         connection.heard.take_failure();
-        step(|_| producer.begin_transaction()).map_err(again_or_fenced)?;
+        step(producer, |_| producer.begin_transaction()).map_err(again_or_fenced)?;
         step_done(FailPoint::TransactionBegun);
         let (half, mut sent) = (marker.rows / 2, 0);
         for outbox in outboxes {
@@ -233,10 +237,9 @@ impl KafkaCommitter {
         for mut element in offsets.elements() {
             element.set_metadata(&text);
         }
-        let Some(group) = connection.group.group_metadata() else { return Err(Failed::Refused(error::bug("a group without metadata"))) };
-        step(|patience| producer.send_offsets_to_transaction(&offsets, &group, patience)).map_err(again_or_fenced)?;
+        step(producer, |patience| producer.send_offsets_to_transaction(&offsets, &connection.group, patience)).map_err(again_or_fenced)?;
         step_done(FailPoint::OffsetSent);
-        step(|patience| producer.commit_transaction(patience)).map_err(again_or_fenced)?;
+        step(producer, |patience| producer.commit_transaction(patience)).map_err(again_or_fenced)?;
         step_done(FailPoint::Committed);
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::{
     rows::RowWriter,
 };
 use crate::{
-    client::{Ears, Heard},
+    client::{self, Ears, Heard},
     error,
 };
 use arrow::{array::Int64Array, record_batch::RecordBatch};
@@ -30,6 +30,7 @@ const FULL_RETRY: Duration = Duration::from_millis(1);
 
 pub(super) struct DirectWriter {
     pub(super) topic: String,
+    pub(super) brokers: String,
     pub(super) rows: RowWriter,
     /// Where only the newest row of a key is written.
     pub(super) upserts: Option<Upserts>,
@@ -65,7 +66,11 @@ pub(super) fn record_of<'a>(topic: &'a str, frame: &Frame<'a>) -> BaseRecord<'a,
 
 impl DirectWriter {
     fn failed(&self, cause: KafkaError) -> ConnectorError {
-        error::writing(&self.topic, cause)
+        // What keeps one out says more than that a message came too late.
+        match self.heard.refusal() {
+            Some(refusal) if client::is_passing(&cause) => error::not_let_in(&self.brokers, &refusal),
+            _ => error::writing(&self.topic, cause),
+        }
     }
 
     fn check(&self) -> Result<(), ConnectorError> {

@@ -7,14 +7,13 @@
 //!
 //! Where neither has anything, only a first generation may take that for "nothing was committed".
 
-use super::topic::{self, Making};
+use super::topic::{Making, Topics};
 use crate::{
-    client::{self, Ears},
+    client::{self, Ears, Unanswered},
     error,
 };
 use rdkafka::{
     Offset, TopicPartitionList,
-    admin::AdminClient,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     message::Message,
@@ -72,30 +71,28 @@ pub(super) fn offset_of(marker: &Marker) -> i64 {
 }
 
 /// Whether the marker topic is there; one that does not keep what it is told for ever is refused.
-pub(super) fn is_there(admin: &AdminClient<Ears>, brokers: &str, marker_topic: &str) -> Result<bool, ConnectorError> {
-    let found = client::partitions(admin.inner(), marker_topic).map_err(|e| error::asking(marker_topic, brokers, e))?;
-    if found.is_none() {
+pub(super) fn is_there(topics: &Topics, marker_topic: &str) -> Result<bool, ConnectorError> {
+    if topics.partitions(marker_topic)?.is_none() {
         return Ok(false);
     }
-    let policy = topic::config_of(admin, marker_topic, "cleanup.policy").map_err(|e| error::asking(marker_topic, brokers, e))?;
-    match policy.as_deref() {
-        Some("compact") => Ok(true),
-        other => Err(error::forgetful(marker_topic, other.unwrap_or("not known"))),
+    match topics.cleanup_policy(marker_topic)?.as_deref() {
+        Some("compact") | None => Ok(true),
+        Some(other) => Err(error::forgetful(marker_topic, other)),
     }
 }
 
 /// Makes the marker topic where it is missing.
-pub(super) fn make(admin: &AdminClient<Ears>, brokers: &str, marker_topic: &str) -> Result<(), ConnectorError> {
+pub(super) fn make(topics: &Topics, marker_topic: &str) -> Result<(), ConnectorError> {
     // Small segments, so that compaction, which leaves the newest alone, keeps the topic quick to read.
     let config = vec![("cleanup.policy", "compact"), ("segment.bytes", "1048576"), ("min.cleanable.dirty.ratio", "0.1")];
-    topic::ensure(admin, brokers, marker_topic, Some(&Making { partitions: 1, replication: None, config })).map(drop)
+    topics.ensure(marker_topic, Some(&Making { partitions: 1, replication: None, config }))
 }
 
 /// What the private group remembers.
-pub(super) fn of_group(consumer: &BaseConsumer<Ears>, topic: &str) -> Result<Option<Marker>, KafkaError> {
+pub(super) fn of_group(consumer: &BaseConsumer<Ears>, topic: &str) -> Result<Option<Marker>, Unanswered> {
     let mut asked = TopicPartitionList::new();
     asked.add_partition(topic, 0);
-    let answer = client::ask(|patience| consumer.committed_offsets(asked.clone(), patience))?;
+    let answer = client::ask(consumer, |patience| consumer.committed_offsets(asked.clone(), patience))?;
     let elements = answer.elements();
     let Some(element) = elements.first() else { return Ok(None) };
     element.error()?;
@@ -106,7 +103,7 @@ pub(super) fn of_group(consumer: &BaseConsumer<Ears>, topic: &str) -> Result<Opt
 }
 
 /// What the marker topic remembers of the sink: the newest record with its key.
-pub(super) fn of_topic(consumer: &BaseConsumer<Ears>, marker_topic: &str, key: &str) -> Result<Option<Marker>, KafkaError> {
+pub(super) fn of_topic(consumer: &BaseConsumer<Ears>, marker_topic: &str, key: &str) -> Result<Option<Marker>, Unanswered> {
     let (low, high) = client::watermarks(consumer, marker_topic, 0)?;
     if low == high {
         return Ok(None);
@@ -140,7 +137,7 @@ pub(super) fn of_topic(consumer: &BaseConsumer<Ears>, marker_topic: &str, key: &
         }
     };
     consumer.unassign()?;
-    read
+    Ok(read?)
 }
 
 #[cfg(test)]

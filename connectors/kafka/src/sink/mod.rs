@@ -25,6 +25,7 @@ use runink_connector_api::{
 };
 use runink_formats::MessageOutput;
 use std::sync::Arc;
+use topic::Topics;
 
 struct KafkaSink {
     config: SinkConfig,
@@ -47,8 +48,7 @@ pub(crate) fn open(config: SinkConfig, hook: StepHook) -> Result<Arc<dyn Sink>, 
         (_, false) => return Err(error::needs_checkpoints()),
     };
     let client = client::config(&config.options, Side::Sink)?;
-    let admin = topic::admin(&client, Ears(Arc::new(Heard::new(&config.options)?)))?;
-    topic::ensure(&admin, client::brokers(&config.options), &topic, topic::making(&config.options)?.as_ref())?;
+    Topics::new(&config.options)?.ensure(&topic, topic::making(&config.options)?.as_ref())?;
     // Last: what it registers stays.
     let output = RowWriter::new(&config, None)?.output;
     Ok(Arc::new(KafkaSink { output, config, client, topic, delivery, hook }))
@@ -72,9 +72,10 @@ impl Sink for KafkaSink {
         }
         let ears = Ears(Arc::new(Heard::new(&self.config.options)?));
         let heard = ears.0.clone();
-        let producer = self.client.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))?;
+        let producer = self.client.create_with_context(ears).map_err(error::creation)?;
         Ok(Box::new(DirectWriter {
             topic: self.topic.clone(),
+            brokers: client::brokers(&self.config.options).to_owned(),
             rows: RowWriter::new(&self.config, Some(&self.output))?,
             upserts: rows::upserts(&self.config),
             producer,

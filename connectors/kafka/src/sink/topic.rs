@@ -1,16 +1,18 @@
 //! Topics that sinks write to: found, or made.
 
 use crate::{
-    client::{self, Ears},
-    error, options,
+    client::{self, Ears, Heard, Side},
+    error, options, token,
 };
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication},
+    consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     types::RDKafkaErrorCode,
 };
 use runink_connector_api::{ConnectorError, Options};
+use std::sync::Arc;
 
 /// How a topic is made.
 pub(crate) struct Making<'a> {
@@ -49,57 +51,84 @@ pub(crate) fn making(options: &Options) -> Result<Option<Making<'_>>, ConnectorE
     }
 }
 
-/// Who makes topics.
-pub(crate) fn admin(config: &ClientConfig, ears: Ears) -> Result<AdminClient<Ears>, ConnectorError> {
-    let mut config = config.clone();
-    // What is only for producers would be warned of.
-    for name in ["partitioner", "enable.idempotence", "linger.ms"] {
-        config.remove(name);
-    }
-    config.create_with_context(ears).map_err(|cause| error::native_option("…", &cause.to_string()))
+/// Who asks about topics, and makes them.
+pub(crate) struct Topics {
+    asks: BaseConsumer<Ears>,
+    admin: ClientConfig,
+    brokers: String,
+    /// A client that makes topics asks for no tokens.
+    administers: bool,
 }
 
-/// Sees that the topic is there, and makes it where that is wanted. Tells whether it was made, and how many partitions it has.
-pub(crate) fn ensure(
-    admin: &AdminClient<Ears>,
-    brokers: &str,
-    topic: &str,
-    making: Option<&Making<'_>>,
-) -> Result<(bool, usize), ConnectorError> {
-    let asking = |e| error::asking(topic, brokers, e);
-    if let Some(partitions) = client::partitions(admin.inner(), topic).map_err(asking)? {
-        return Ok((false, partitions.len()));
+impl Topics {
+    pub(crate) fn new(options: &Options) -> Result<Self, ConnectorError> {
+        let asks = client::consumer(&client::config(options, Side::Source)?, Ears(Arc::new(Heard::new(options)?)))?;
+        let mut admin = client::config(options, Side::Sink)?;
+        // What is only for producers would be warned of.
+        for name in ["partitioner", "enable.idempotence", "linger.ms"] {
+            admin.remove(name);
+        }
+        Ok(Topics { asks, admin, brokers: client::brokers(options).to_owned(), administers: !token::is_used(options) })
     }
-    let Some(making) = making else {
-        let hint = format!("make it, or let the sink make it with `partitions=`; {}", client::topics_like(admin.inner(), topic));
-        return Err(error::no_topic(topic, &hint));
-    };
-    let mut new = NewTopic::new(topic, making.partitions, TopicReplication::Fixed(making.replication.unwrap_or(-1)));
-    for (name, value) in &making.config {
-        new = new.set(name, value);
-    }
-    let options = AdminOptions::new().request_timeout(Some(client::PATIENCE)).operation_timeout(Some(client::PATIENCE));
-    let made = client::wait_for(admin.create_topics([&new], &options)).map_err(|e| error::creating(topic, e))?;
-    let made = match made.into_iter().next() {
-        Some(Ok(_)) => true,
-        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => false,
-        Some(Err((_, code))) => return Err(error::creating(topic, KafkaError::AdminOp(code))),
-        None => return Err(error::bug("the brokers said nothing of the topic to be made")),
-    };
-    // Brokers hear of it one after the other.
-    let known = client::ask(|patience| match client::partitions_now(admin.inner(), topic, patience)? {
-        Some(partitions) => Ok(partitions.len()),
-        None => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable)),
-    });
-    Ok((made, known.map_err(asking)?))
-}
 
-/// A topic's configuration value.
-pub(crate) fn config_of(admin: &AdminClient<Ears>, topic: &str, name: &str) -> Result<Option<String>, KafkaError> {
-    let options = AdminOptions::new().request_timeout(Some(client::PATIENCE));
-    let described = client::wait_for(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options))?;
-    let Some(Ok(resource)) = described.into_iter().next() else { return Ok(None) };
-    Ok(resource.entries.into_iter().find(|e| e.name == name && e.source != ConfigSource::Unknown).and_then(|e| e.value))
+    fn admin(&self) -> Result<AdminClient<Ears>, ConnectorError> {
+        self.admin.create_with_context(self.asks.context().as_ref().clone()).map_err(error::creation)
+    }
+
+    /// How many partitions a topic has; `None` where it is not there.
+    pub(crate) fn partitions(&self, topic: &str) -> Result<Option<usize>, ConnectorError> {
+        let found = client::partitions(&self.asks, topic).map_err(|e| error::asking(topic, &self.brokers, e))?;
+        Ok(found.map(|partitions| partitions.len()))
+    }
+
+    /// Sees that the topic is there, and makes it where that is wanted.
+    pub(crate) fn ensure(&self, topic: &str, making: Option<&Making<'_>>) -> Result<(), ConnectorError> {
+        if self.partitions(topic)?.is_some() {
+            return Ok(());
+        }
+        let Some(making) = making else {
+            let hint = format!("make it, or let the sink make it with `partitions=`; {}", client::topics_like(&self.asks, topic));
+            return Err(error::no_topic(topic, &hint));
+        };
+        if !self.administers {
+            return Err(error::cannot_make(topic));
+        }
+        let mut new = NewTopic::new(topic, making.partitions, TopicReplication::Fixed(making.replication.unwrap_or(-1)));
+        for (name, value) in &making.config {
+            new = new.set(name, value);
+        }
+        let options = AdminOptions::new().request_timeout(Some(client::PATIENCE)).operation_timeout(Some(client::PATIENCE));
+        let made = client::wait_for(self.admin()?.create_topics([&new], &options)).map_err(|e| error::creating(topic, e))?;
+        match made.into_iter().next() {
+            Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {}
+            Some(Err((_, code))) => return Err(error::creating(topic, KafkaError::AdminOp(code))),
+            None => return Err(error::bug("the brokers said nothing of the topic to be made")),
+        }
+        // Brokers hear of it one after the other.
+        let known = client::ask(&self.asks, |patience| match client::partitions_now(self.asks.client(), topic, patience)? {
+            Some(_) => Ok(()),
+            None => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable)),
+        });
+        known.map_err(|e| error::asking(topic, &self.brokers, e))
+    }
+
+    /// How a topic is cleaned up; `None` where that cannot be asked.
+    pub(crate) fn cleanup_policy(&self, topic: &str) -> Result<Option<String>, ConnectorError> {
+        const NAME: &str = "cleanup.policy";
+        if !self.administers {
+            tracing::warn!("with `sasl.mechanism=OAUTHBEARER` it cannot be seen whether `{topic}` has `{NAME}=compact`, as it must");
+            return Ok(None);
+        }
+        let options = AdminOptions::new().request_timeout(Some(client::PATIENCE));
+        let described = client::wait_for(self.admin()?.describe_configs([&ResourceSpecifier::Topic(topic)], &options));
+        let described = described.map_err(|e| error::asking(topic, &self.brokers, e))?;
+        let found = match described.into_iter().next() {
+            Some(Ok(resource)) => resource.entries.into_iter().find(|e| e.name == NAME && e.source != ConfigSource::Unknown),
+            Some(Err(code)) => return Err(error::asking(topic, &self.brokers, KafkaError::AdminOp(code))),
+            None => None,
+        };
+        Ok(Some(found.and_then(|e| e.value).unwrap_or_else(|| "not known".into())))
+    }
 }
 
 /// Whether the options can be understood, without asking anybody.

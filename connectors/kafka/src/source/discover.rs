@@ -55,11 +55,12 @@ fn sample(config: &SourceConfig, topic: &str) -> Result<Vec<u8>, ConnectorError>
     let options = &config.options;
     let ears = Ears(Arc::new(Heard::new(options)?));
     let consumer = client::consumer(&client::config(options, Side::Source)?, ears)?;
-    let asking = |e| error::asking(topic, client::brokers(options), e);
-    let Some(partitions) = client::partitions(consumer.client(), topic).map_err(asking)? else {
-        return Err(error::no_topic(topic, &client::topics_like(consumer.client(), topic)));
+    let brokers = client::brokers(options);
+    let asking = |cause: KafkaError| error::asking(topic, brokers, cause);
+    let Some(partitions) = client::partitions(&consumer, topic).map_err(|e| error::asking(topic, brokers, e))? else {
+        return Err(error::no_topic(topic, &client::topics_like(&consumer, topic)));
     };
-    let spans = start::spans(&consumer, topic, &partitions, &start::Start::Earliest, true).map_err(asking)?;
+    let spans = start::spans(&consumer, topic, &partitions, &start::Start::Earliest, true).map_err(|e| error::asking(topic, brokers, e))?;
     let mut list = TopicPartitionList::new();
     let mut open = BTreeSet::new();
     for (&partition, span) in spans.iter().filter(|(_, s)| s.to != Some(s.from)) {

@@ -63,6 +63,7 @@ pub(super) enum Event {
 /// What a reader's thread knows from the start.
 pub(super) struct Task {
     pub(super) topic: String,
+    pub(super) brokers: String,
     pub(super) share: Share,
     pub(super) wanted: Wanted,
     pub(super) batch_rows: usize,
@@ -194,6 +195,10 @@ impl Fetcher {
                     self.readings.values_mut().for_each(|r| r.end = None);
                     false
                 }
+                Some(Err(cause)) if error::is_tls(&cause).is_some() && self.is_let_in() => {
+                    self.readings.values_mut().for_each(|r| r.end = None);
+                    false
+                }
                 Some(Err(cause)) => return Err(Some(self.failed(cause))),
                 None => true,
             };
@@ -229,7 +234,22 @@ impl Fetcher {
         }
     }
 
+    /// A broker that does not let one in may be one that starts, or the only one of many: what counts is whether any answers.
+    fn is_let_in(&self) -> bool {
+        let until = Instant::now() + client::PATIENCE;
+        while Instant::now() < until && !self.stop.load(Ordering::Acquire) {
+            if client::partitions_now(self.consumer.client(), &self.task.topic, EVIDENCE_PATIENCE).is_ok() {
+                return true;
+            }
+            client::pause(POLL);
+        }
+        false
+    }
+
     fn failed(&self, cause: KafkaError) -> ConnectorError {
+        if let Some(refusal) = self.ears.0.refusal().filter(|_| error::is_tls(&cause).is_some()) {
+            return error::not_let_in(&self.task.brokers, &refusal);
+        }
         let gone = matches!(
             cause.rdkafka_error_code(),
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::LogTruncation)

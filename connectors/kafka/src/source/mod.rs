@@ -21,7 +21,7 @@ use crate::{
 use arrow::datatypes::SchemaRef;
 use columns::Columns;
 use deletions::Deletions;
-use rdkafka::{ClientConfig, consumer::Consumer};
+use rdkafka::ClientConfig;
 use reader::KafkaReader;
 use runink_connector_api::{Boundedness, ConnectorError, EpochBy, Options, SavedPosition, Share, Source, SourceConfig, SourceReader};
 use runink_formats::ReadSpec;
@@ -70,8 +70,8 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
     let ears = Ears(Arc::new(Heard::new(options)?));
     let brokers = client::brokers(options).to_owned();
     let consumer = client::consumer(&client_config, ears.clone())?;
-    let asked = client::partitions(consumer.client(), &topic).map_err(|e| error::asking(&topic, &brokers, e))?;
-    let Some(partitions) = asked else { return Err(error::no_topic(&topic, &client::topics_like(consumer.client(), &topic))) };
+    let asked = client::partitions(&consumer, &topic).map_err(|e| error::asking(&topic, &brokers, e))?;
+    let Some(partitions) = asked else { return Err(error::no_topic(&topic, &client::topics_like(&consumer, &topic))) };
     if let Start::Offsets(offsets) = &start
         && let Some(unknown) = offsets.keys().find(|p| !partitions.contains(p))
     {

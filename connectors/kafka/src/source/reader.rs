@@ -49,6 +49,7 @@ impl KafkaReader {
         let stop = Arc::new(AtomicBool::new(false));
         let task = Task {
             topic: shared.topic.clone(),
+            brokers: shared.brokers.clone(),
             share,
             wanted: shared.columns.wanted.clone(),
             batch_rows: shared.batch_rows,

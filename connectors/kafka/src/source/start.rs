@@ -5,7 +5,6 @@ use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
 };
 use runink_connector_api::{ConnectorError, Resume, SavedPosition};
 use std::collections::BTreeMap;
@@ -80,7 +79,7 @@ pub(crate) fn spans(
     partitions: &[i32],
     start: &Start,
     until_latest: bool,
-) -> Result<BTreeMap<i32, Span>, KafkaError> {
+) -> Result<BTreeMap<i32, Span>, client::Unanswered> {
     let at = match start {
         Start::At(ms) => offsets_at(consumer, topic, partitions, *ms)?,
         _ => BTreeMap::new(),
@@ -105,12 +104,12 @@ fn offsets_at(
     topic: &str,
     partitions: &[i32],
     ms: i64,
-) -> Result<BTreeMap<i32, Option<i64>>, KafkaError> {
+) -> Result<BTreeMap<i32, Option<i64>>, client::Unanswered> {
     let mut asked = TopicPartitionList::new();
     for &partition in partitions {
         asked.add_partition_offset(topic, partition, Offset::Offset(ms))?;
     }
-    let answers = client::ask(|patience| consumer.offsets_for_times(asked.clone(), patience))?;
+    let answers = client::ask(consumer, |patience| consumer.offsets_for_times(asked.clone(), patience))?;
     let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
     Ok(answers.elements().iter().map(|e| (e.partition(), offset(e.offset()))).collect())
 }
