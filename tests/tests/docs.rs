@@ -99,28 +99,28 @@ fn the_page_about_kafka() {
     let data = folder.path().join("kafka-data");
     let keeper = Keeper::of(&data);
     let page = fs::read_to_string(root().join("docs/kafka.md")).unwrap();
-    run_text("kafka.md", &page.replace("9092", &free_port().to_string()), folder);
+    run_text("kafka.md", &page.replace("9092", &free_ports(2).to_string()), folder);
     assert!(!data.join("pid").exists(), "the page stops its broker");
     drop(keeper);
 }
 
-/// Two ports in a row that nobody has.
-fn free_port() -> u16 {
+/// Ports in a row that nobody has: the first of them.
+pub(crate) fn free_ports(count: u16) -> u16 {
     use std::net::TcpListener;
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+        if port.checked_add(count).is_some() && (port + 1..port + count).all(|p| TcpListener::bind(("127.0.0.1", p)).is_ok()) {
             return port;
         }
     }
 }
 
 /// Stops the broker of a folder when this process is gone, however it ends: its standard input is closed then.
-struct Keeper(std::process::Child);
+pub(crate) struct Keeper(std::process::Child);
 
 impl Keeper {
-    fn of(data: &Path) -> Self {
+    pub(crate) fn of(data: &Path) -> Self {
         let script = "read -r _ || true; [ ! -e \"$1/pid\" ] || \"$0\" \"$1\"";
         let mut bash = Command::new("setsid");
         bash.args(["bash", "-c", script]).arg(root().join("deploy/kafka/stop")).arg(data);

@@ -7,4 +7,5 @@ mod house;
 mod kills;
 mod nexmark;
 mod restart;
+mod security;
 mod support;

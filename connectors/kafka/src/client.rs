@@ -14,6 +14,7 @@ use runink_connector_api::{ConnectorError, OptionValue, Options};
 use std::{
     error::Error,
     future::Future,
+    path::Path,
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -34,6 +35,8 @@ const LISTEN: Duration = Duration::from_millis(10);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// Who we are in the brokers' logs.
 const CLIENT_ID: &str = "runink";
+/// What `ssl.ca.location` may be instead of a file: librdkafka looks where systems keep them.
+const NO_FILE: &str = "probe";
 /// Sources join no group; librdkafka wants a name all the same.
 const GROUP_ID: &str = "runink";
 
@@ -87,7 +90,11 @@ pub(crate) fn config(options: &Options, side: Side) -> Result<ClientConfig, Conn
             if native::SECRETS.contains(&name.as_str()) {
                 secret::by_name_only(name, text)?;
             }
-            config.set(name, secret::resolve(name, text, secret::of_process)?);
+            let value = secret::resolve(name, text, secret::of_process)?;
+            if name.ends_with(".location") && value != NO_FILE && !Path::new(&value).exists() {
+                return Err(error::native_option(name, "there is no such file"));
+            }
+            config.set(name, value);
         }
     }
     match config.create_native_config() {
@@ -150,6 +157,8 @@ impl Heard {
 fn why(reason: &str) -> String {
     let reason = reason.split_once(" (after ").map_or(reason, |(why, _)| why);
     let reason = reason.split_once("/bootstrap: ").map_or(reason, |(_, why)| why);
+    // What to do is our hint's to say.
+    let reason = reason.split_once(", verify that ").map_or(reason, |(why, _)| why);
     reason.trim_start_matches("SASL authentication error: ").trim_start_matches("SSL handshake failed: ").to_owned()
 }
 
