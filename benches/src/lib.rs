@@ -13,3 +13,4 @@ pub mod measure;
 pub mod memory;
 pub mod nexmark;
 pub mod run;
+pub mod soak;
