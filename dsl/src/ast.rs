@@ -365,7 +365,9 @@ pub enum Action {
     Match(Box<Match>),
     /// `sql """ … """ [keep …]`.
     Sql(Sql),
-    /// A construct of the language kept as its verb and its text: `iterate`, `call`.
+    /// `iterate …`: the lines after it are one round of a recursion.
+    Iterate(Iterate),
+    /// A construct of the language kept as its verb and its text: `call`.
     Other {
         /// The verb.
         verb: Name,
@@ -423,6 +425,19 @@ pub struct Aggregate {
     /// How long a closed window's state is kept for corrections.
     pub allowed_lateness: Option<Duration>,
     /// How long the state of a key is kept.
+    pub keep_state: Option<Spanned<Retention>>,
+}
+
+/// `iterate [x = min(x), … by k, …] [at most n rounds] [keep …]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Iterate {
+    /// `name = aggregate`: what stands for all rows of a key. Without any, each different row counts once.
+    pub outputs: Vec<NamedExpr>,
+    /// The key.
+    pub by: Vec<NamedExpr>,
+    /// How many rounds may change the result.
+    pub rounds: Option<Spanned<u64>>,
+    /// How long the rows that it reads are kept.
     pub keep_state: Option<Spanned<Retention>>,
 }
 

@@ -60,7 +60,8 @@
 //!              | "match" pattern [ without ]
 //!                { "where" event { "," event } | "per" items | "order" "by" order | "within" duration | "after" "match" "skip" skip
 //!                | "with" "partial" "as" name | "give" named { "," named } | "keep" "for" "ever" }
-//!              | ( "iterate" | "call" ) text ;
+//!              | "iterate" [ named { "," named } ] { "by" items | "at" "most" count ( "rounds" | "round" ) | keep }
+//!              | "call" text ;
 //! pattern      = sequence { "or" sequence } ;                                      (* the events' names are free, but for the words of patterns *)
 //! sequence     = part { ( "then" | [ without ] "followed" "by" ) part } ;
 //! part         = ( name | "(" pattern ")" ) [ ( "?" | "*" | "+" | "{" count [ "," [ count ] ] "}" ) [ "?" ] [ [ without ] "apart" ] ] ;
@@ -123,6 +124,7 @@ mod declare;
 mod examples;
 mod expectation;
 mod expression;
+mod iterate;
 mod lexer;
 mod lines;
 mod out;

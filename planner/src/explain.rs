@@ -7,6 +7,7 @@ mod facts;
 mod mermaid;
 mod order;
 mod pattern;
+mod recursion;
 mod shape;
 mod text;
 mod words;

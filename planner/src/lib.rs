@@ -13,6 +13,7 @@ pub mod optimise;
 mod pattern;
 mod plan;
 mod rank;
+mod recursion;
 pub mod sanity;
 mod scenario;
 mod sql;
@@ -26,5 +27,6 @@ pub use pattern::{
 };
 pub use plan::*;
 pub use rank::{FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, OrderBy, RankOp, RankScope};
+pub use recursion::{Fed, IterateOp, ROUNDS, ROUNDS_MAX};
 pub use scenario::{PlanInput, Planned, SourceToDiscover, plan_scenario, sources_to_discover};
 pub use types::contract_schema;

@@ -4,7 +4,7 @@
 //! resolved (unqualified column names of the node's own input), typed, coerced and simplified; every schema has unique
 //! field names. The engine adds nothing of meaning: it turns expressions into kernels and nodes into operators.
 
-use crate::{CheckOp, FirstOp, MatchOp, NeighbourOp, RankOp, StreamJoinOp};
+use crate::{CheckOp, Fed, FirstOp, IterateOp, MatchOp, NeighbourOp, RankOp, StreamJoinOp};
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_expr::{AggregateUDF, Expr};
 use runink_connector_api::{Delivery, Options, Predicate, RejectReason};
@@ -165,6 +165,10 @@ pub enum Op {
     Neighbour(NeighbourOp),
     /// Finds rows that follow each other in a certain way. One input.
     Match(Box<MatchOp>),
+    /// Applies a round to what it has found itself, until nothing new comes. Input 0 is what it starts from.
+    Iterate(Box<IterateOp>),
+    /// Inside a recursion: rows that a round reads.
+    Fed(Fed),
     /// Says of each window of its input's rows whether an expectation holds. One input; nobody reads what comes out.
     Check(CheckOp),
     /// Writes changes as rows that stay, for a sink: what comes out is append-only. One input.

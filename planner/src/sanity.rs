@@ -122,8 +122,9 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
                 findings.order(node, &op.keys, false, "a window (`in tumbling(1m)`)");
             }
             Op::Match(_) => findings.matches(node),
+            Op::Iterate(_) => findings.recursion(node),
             Op::Sink(op) => findings.sink(node, op, connectors),
-            Op::Source(_) | Op::Rows(_) | Op::Union | Op::Form(_) | Op::Check(_) | Op::Rejected | Op::Output => {}
+            Op::Source(_) | Op::Rows(_) | Op::Union | Op::Form(_) | Op::Check(_) | Op::Rejected | Op::Output | Op::Fed(_) => {}
         }
     }
     findings.found
@@ -284,6 +285,21 @@ impl Findings<'_> {
             }
             _ => {}
         }
+    }
+
+    fn recursion(&mut self, node: &Node) {
+        if node.bounded || node.state != (StateBound::Rows { lifetime_us: None }) {
+            return;
+        }
+        let named = |&id: &NodeId| {
+            let input = self.plan.node(id);
+            let of = if input.name == node.name { self.input(input, 0).unwrap_or(input) } else { input };
+            format!("`{}`", of.name)
+        };
+        let inputs: Vec<String> = node.inputs.iter().map(named).collect();
+        let message = format!("the state of `{}` has no bound: it keeps every row of {}", node.name, inputs.join(" and "));
+        let hint = "say `keep for ever` at the end of the line `iterate`; rows go when their stream takes them back";
+        self.add(node, UNBOUNDED_ROWS, message, "all rows, for ever", hint.into());
     }
 
     /// Rows of each key are kept; `all` of them, or few.

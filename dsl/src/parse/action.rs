@@ -49,7 +49,7 @@ pub(crate) const VERBS: [&str; 32] = [
 ];
 
 /// What people write for a verb, and how it is said here.
-const VERB_HABITS: [(&str, &str); 31] = [
+const VERB_HABITS: [(&str, &str); 33] = [
     ("filter", "filter with `@when …` before the step's actions, or with `@do keep …` between them"),
     ("where", "filter with `@when …` before the step's actions, or with `@do keep …` between them"),
     ("having", "write `having …` at the end of `@do aggregate …`, or `@do keep …` after it"),
@@ -80,6 +80,8 @@ const VERB_HABITS: [(&str, &str); 31] = [
     ("window", "a window is part of an aggregate: `@do aggregate … in tumbling(1m)`"),
     ("tokenize", "write `@do tokenise …`"),
     ("match_recognize", "write `@do match a then b where a is …, b is …`"),
+    ("recursive", "write `@do iterate`, and after it the lines of one round"),
+    ("loop", "write `@do iterate`, and after it the lines of one round"),
     ("pattern", "write `@do match a then b where a is …, b is …`"),
 ];
 
@@ -164,7 +166,11 @@ impl Cursor<'_, '_> {
                 self.keywords(1);
                 Action::Match(Box::new(self.match_rows()?))
             }
-            "iterate" | "call" => {
+            "iterate" => {
+                self.keywords(1);
+                Action::Iterate(self.iterate()?)
+            }
+            "call" => {
                 self.keywords(1);
                 let text = self.raw_rest(&format!("what to {}", verb.value))?;
                 Action::Other { verb, text }
@@ -180,6 +186,7 @@ impl Cursor<'_, '_> {
                 Action::Deduplicate(_) => &["keep", "order", "within"],
                 Action::Neighbours(_) => &["by", "per", "order", "in", "keep"],
                 Action::Match(_) => &super::pattern::MATCH_WORDS,
+                Action::Iterate(_) => &super::iterate::ITERATE_WORDS,
                 Action::Unnest(_) => &["as", "with", "keep"],
                 _ => {
                     self.expect_end()?;

@@ -16,6 +16,8 @@ pub(crate) enum Stop {
     Emit,
     /// `allowed lateness`.
     Allowed,
+    /// `at most`.
+    AtMost,
     /// `keep state`, `keep for`.
     Keep,
     /// `keep first`, `keep last`.
@@ -52,6 +54,7 @@ impl Stop {
             Stop::Having => "having",
             Stop::Emit => "emit",
             Stop::Allowed => "allowed",
+            Stop::AtMost => "at",
             Stop::Keep | Stop::KeepRow => "keep",
             Stop::Within => "within",
             Stop::AsOf | Stop::As => "as",
@@ -71,6 +74,7 @@ impl Stop {
             Stop::In => "`in tumbling(1m)`",
             Stop::Emit => "`emit on close`, `emit on change` or `emit every 10s`",
             Stop::Allowed => "`allowed lateness 5m`",
+            Stop::AtMost => "`at most 100 rounds`",
             Stop::Keep => "`keep state for 7d` or `keep for ever`",
             Stop::KeepRow => "`keep first` or `keep last`",
             Stop::Within => "`within 5s`",
@@ -98,6 +102,7 @@ impl Stop {
             Stop::In => matches!(c.kind(1), Some(IDENT | NUMBER)),
             Stop::Emit => c.word(1, "on") || c.word(1, "every"),
             Stop::Allowed => c.word(1, "lateness"),
+            Stop::AtMost => c.word(1, "most"),
             Stop::Keep => c.word(1, "state") || c.word(1, "for"),
             Stop::KeepRow => c.word(1, "first") || c.word(1, "last"),
             Stop::Within => !c.word(1, "group"),

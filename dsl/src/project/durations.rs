@@ -50,6 +50,7 @@ fn durations(body: &mut StepBody, each: &mut dyn FnMut(&mut i64)) {
                 deduplicate.within.iter_mut().for_each(|d| each(&mut d.value.0));
                 retention(deduplicate.keep_state.as_mut(), each);
             }
+            Action::Iterate(iterate) => retention(iterate.keep_state.as_mut(), each),
             Action::Set(_)
             | Action::Select(_)
             | Action::Drop(_)

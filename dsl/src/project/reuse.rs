@@ -211,6 +211,10 @@ fn texts(body: &StepBody) -> Vec<&Spanned<String>> {
                 named(&a.by, &mut all);
                 all.extend(&a.having);
             }
+            Action::Iterate(i) => {
+                named(&i.outputs, &mut all);
+                named(&i.by, &mut all);
+            }
             Action::Join(j) => all.extend([&j.input, &j.on].into_iter().chain(&j.alias)),
             Action::Top(t) => {
                 all.push(&t.order);

@@ -83,7 +83,8 @@ Feature: All actions  # the title ends before this
         with partial as open
         give total = sum(b.x), first(a.x) as first, n = count(b.*)
       @do match a? then b{2} then c{2,} apart keep for ever after match skip to next row
-      @do iterate reachable until fixed
+      @do iterate
+      @do iterate least = min(least), n = count(*) by node, colour as shade at most 100 rounds keep for ever
       @do call geo.lookup(ip)
     @step(name=Reused, domain=finance, use=ValidateSIN, column=sin, strict=true)
     @sink(type=stdout)

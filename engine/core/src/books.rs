@@ -36,18 +36,19 @@ fn steps_of(node: &Node) -> Vec<&str> {
         | Op::Match(_)
         | Op::Rank(_)
         | Op::First(_)
-        | Op::Neighbour(_) => {
+        | Op::Neighbour(_)
+        | Op::Iterate(_) => {
             vec![&node.name]
         }
         // What is expected of windows is looked at beside the step.
-        Op::Source(_) | Op::Union | Op::Form(_) | Op::Check(_) | Op::Rejected | Op::Output | Op::Sink(_) => Vec::new(),
+        Op::Source(_) | Op::Union | Op::Form(_) | Op::Check(_) | Op::Rejected | Op::Output | Op::Fed(_) | Op::Sink(_) => Vec::new(),
     }
 }
 
 /// The inputs whose rows go through: a join's table does not, and the right rows of a join of streams are counted where they come to it.
 fn through(node: &Node) -> &[NodeId] {
     match &node.op {
-        Op::TableJoin(_) | Op::StreamJoin(_) => node.inputs.get(..1).unwrap_or_default(),
+        Op::TableJoin(_) | Op::StreamJoin(_) | Op::Iterate(_) => node.inputs.get(..1).unwrap_or_default(),
         _ => &node.inputs,
     }
 }
@@ -79,8 +80,8 @@ pub(crate) fn of(plan: &Plan) -> (Vec<String>, Vec<Vec<Part>>) {
         .collect();
     let is_table = |node: usize| {
         plan.nodes.iter().any(|n| {
-            matches!(n.op, Op::TableJoin(_) | Op::StreamJoin(_))
-                && n.inputs.get(1) == Some(&NodeId(node))
+            matches!(n.op, Op::TableJoin(_) | Op::StreamJoin(_) | Op::Iterate(_))
+                && n.inputs.iter().skip(1).any(|&i| i == NodeId(node))
                 && ends(node) == Some(&n.name.as_str())
         })
     };

@@ -4,6 +4,7 @@ use crate::{
     EngineError, Time,
     operators::{self, MarkStream},
     packet::Packet,
+    recursion,
     scenario::Shared,
     sink,
     source::{self, StopCell},
@@ -162,7 +163,14 @@ impl<'scope> Builder<'scope, '_> {
                 let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
                 stateful::check(input, marks.clone(), (id, node), op, &schema, self.shared)?
             }
-            Op::Source(_) | Op::Rejected | Op::Sink(_) => return Err(missing().into()),
+            Op::Iterate(op) => {
+                let schemas: Option<Vec<_>> = (0..inputs.len()).map(schema).collect();
+                let schemas = schemas.ok_or_else(missing)?;
+                let (out, more) = recursion::build(inputs, marks, (id, node), op, &schemas, self.shared)?;
+                rejects.push(more);
+                out
+            }
+            Op::Source(_) | Op::Rejected | Op::Fed(_) | Op::Sink(_) => return Err(missing().into()),
         })
     }
 

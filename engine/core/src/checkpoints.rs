@@ -43,19 +43,24 @@ impl std::fmt::Debug for Checkpointing {
 /// The node under which facts about watermarks and the clock are kept.
 pub(crate) const WATERMARKS: &str = "watermarks";
 
-/// The lasting name of each node that has something to keep, by its place in the plan: what a restarted scenario is matched by. A step that needs several nodes with state
-/// numbers them.
-pub fn lasting_names(plan: &Plan) -> Vec<Option<Arc<str>>> {
+/// The lasting names of each node's parts that have something to keep, by its place in the plan: what a restarted scenario is matched by. A step that needs several nodes
+/// with state numbers them; a recursion keeps each of its inputs under that one's name.
+pub fn lasting_names(plan: &Plan) -> Vec<Vec<Arc<str>>> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut name = |node: &runink_planner::Node| {
-        let base = match node.op {
-            Op::Rows(_) | Op::Union | Op::Form(_) | Op::Output | Op::Rejected => return None,
+        let base = match &node.op {
+            Op::Rows(_) | Op::Union | Op::Form(_) | Op::Output | Op::Rejected | Op::Fed(_) => return Vec::new(),
             Op::Source(_) => format!("source {}", node.name),
             Op::Sink(_) => format!("sink {}", node.name),
             _ => format!("step {}", node.name),
         };
         let nth = seen.entry(base.clone()).and_modify(|n| *n += 1).or_insert(1);
-        Some(if *nth == 1 { base.into() } else { format!("{base} ({nth})").into() })
+        let own = if *nth == 1 { base } else { format!("{base} ({nth})") };
+        let mut names = vec![Arc::from(own.as_str())];
+        if let Op::Iterate(op) = &node.op {
+            names.extend((1..node.inputs.len()).map(|input| format!("{own} reads {}", op.input_name(input)).into()));
+        }
+        names
     };
     plan.nodes.iter().map(&mut name).collect()
 }

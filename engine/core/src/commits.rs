@@ -66,7 +66,7 @@ impl Commits {
         for (id, sink) in &spec.sinks {
             let name = spec.plan.node(*id).name.clone();
             let committer = sink.committer(identity.clone()).map_err(|error| EngineError::Connector { name: name.clone(), error })?;
-            if let (Some(committer), Some(lasting)) = (committer, names[id.0].clone()) {
+            if let (Some(committer), Some(lasting)) = (committer, names[id.0].first().cloned()) {
                 sinks.insert(lasting, (name, committer));
             }
         }

@@ -66,6 +66,16 @@ pub enum EngineError {
     /// What steps keep cannot be stored: a bug, as types are looked at before.
     #[error("ENG012: no checkpoints can be made of this scenario: {0}")]
     NoCheckpoints(String),
+    /// A recursion did not come to its end.
+    #[error("ENG013: {step}: no fixed point after {rounds} rounds, in epoch {epoch}")]
+    Rounds {
+        /// Which step.
+        step: String,
+        /// How many rounds were allowed.
+        rounds: u64,
+        /// The epoch whose rows it could not settle.
+        epoch: u64,
+    },
     /// Another process has taken the scenario over.
     #[error("ENG011: {0}")]
     Fenced(#[from] runink_checkpoint::Fenced),
@@ -96,7 +106,7 @@ impl EngineError {
             EngineError::Start(_) | EngineError::OutsideAhead { .. } | EngineError::OutsideUnknown { .. } | EngineError::Fenced(_) => {
                 WhoActs::Operator
             }
-            EngineError::NotResumable { .. } | EngineError::NotInParts { .. } => WhoActs::User,
+            EngineError::NotResumable { .. } | EngineError::NotInParts { .. } | EngineError::Rounds { .. } => WhoActs::User,
             _ => WhoActs::Bug,
         }
     }
@@ -117,6 +127,7 @@ impl EngineError {
             EngineError::OutsideUnknown { .. } => "ENG010",
             EngineError::Fenced(_) => "ENG011",
             EngineError::NoCheckpoints(_) => "ENG012",
+            EngineError::Rounds { .. } => "ENG013",
         }
     }
 
@@ -134,6 +145,10 @@ impl EngineError {
             EngineError::OutsideAhead { .. } => {
                 Some("bring back the state folder that wrote it, or start anew with a new state folder and a new output".into())
             }
+            EngineError::Rounds { .. } => Some(
+                "allow more with `at most … rounds`; if each round goes on changing the result (a sum or a count around a cycle), keep such rows out of the recursion"
+                    .into(),
+            ),
             EngineError::Fenced(_) => Some("let the newer process go on; stop this one for good".into()),
             EngineError::OutsideUnknown { .. } => {
                 Some("look at the end of the output; then start with a new state folder, or a new output, from where it ends".into())

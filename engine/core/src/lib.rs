@@ -21,6 +21,7 @@ mod metrics;
 mod operators;
 mod packet;
 mod quiet;
+mod recursion;
 mod scenario;
 mod sink;
 mod source;

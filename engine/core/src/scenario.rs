@@ -219,7 +219,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// Where parts hand over what checkpoints need.
     pub(crate) gate: Option<Arc<Gate>>,
-    names: Vec<Option<Arc<str>>>,
+    names: Vec<Vec<Arc<str>>>,
     start: Watermarks,
     pub(crate) rejected: AtomicU64,
     shown: Mutex<Vec<RejectedRow>>,
@@ -279,7 +279,12 @@ impl Shared {
 
     /// What a node's state and positions are kept under.
     pub(crate) fn lasting_name(&self, id: NodeId) -> Option<Arc<str>> {
-        self.names.get(id.0).cloned().flatten()
+        self.lasting_part(id, 0)
+    }
+
+    /// What the state of one of a node's parts is kept under.
+    pub(crate) fn lasting_part(&self, id: NodeId, part: usize) -> Option<Arc<str>> {
+        self.names.get(id.0)?.get(part).cloned()
     }
 
     /// Where watermarks and the clock stand before the first epoch.

@@ -17,6 +17,7 @@ use runink_operators::{
     aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
     check::{CheckWindows, CountRows},
     form::FormOperator,
+    held::HeldRows,
     stream_join::StreamJoinOperator,
     table_join::TableJoinOperator,
 };
@@ -48,9 +49,11 @@ struct Counts {
     held: bool,
     /// Every worker holds all of it.
     everywhere: bool,
+    /// Which of its node's parts with state it is.
+    part: usize,
 }
 
-const ALL: Counts = Counts { rows_in: true, others_in: true, rows_out: true, held: true, everywhere: false };
+const ALL: Counts = Counts { rows_in: true, others_in: true, rows_out: true, held: true, everywhere: false, part: 0 };
 
 /// What an epoch brings.
 #[derive(Default)]
@@ -84,7 +87,7 @@ fn restored(
     standing: &Standing,
     shared: &Arc<Shared>,
 ) -> Result<Option<Recorder>, EngineError> {
-    let (Some(gate), Some(name)) = (&shared.gate, shared.lasting_name(id)) else { return Ok(None) };
+    let (Some(gate), Some(name)) = (&shared.gate, shared.lasting_part(id, counts.part)) else { return Ok(None) };
     let shape = operator.table().map(|table| TableShape { schema: table.schema(), key_columns: table.key_columns() });
     let Some(shape) = shape else { return Ok(None) };
     if let Some(restored) = gate.restored() {
@@ -135,11 +138,17 @@ fn stateful<'scope>(
     let place = (scope.index(), scope.peers());
     let started = guarded(&shared, &name, || restored(operator.as_mut(), (id, node), place, counts, &standing, &shared));
     let mut recorder = started.flatten();
-    builder.build(move |_| {
+    let again = guarded(&shared, &name, || Ok(operator.again()?)).unwrap_or_default();
+    builder.build(move |capabilities| {
+        let mut again = capabilities.into_iter().next().filter(|_| !again.is_empty()).map(|cap| (cap, again));
         let mut stash: Stash<Work> = Stash::new();
         let mut rejects = Rejects::default();
         let mut held = 0i64;
         move |frontiers: &[MutableAntichain<Time>]| {
+            if let Some((cap, batches)) = again.take() {
+                let ordered = batches.into_iter().enumerate();
+                ordered.for_each(|(n, batch)| output.send(&cap, Packet::new(batch, worker << 32 | n as u64)));
+            }
             arriving.iter_mut().for_each(|arrive| arrive(&mut stash));
             mark_input.for_each(|cap, marks| {
                 if let Some(work) = stash.of(&cap, 2) {
@@ -238,6 +247,23 @@ pub(crate) fn keyed<'scope>(
     let groups = shared.spec.settings.key_groups;
     let route = (input.scope().peers() > 1).then(|| Route::Keys { columns: keys.to_vec(), groups });
     stateful(vec![(input, route)], marks, (id, node), operator, ALL, shared)
+}
+
+/// The rows of a recursion's input that are there, kept and given by the worker that holds their key group.
+pub(crate) fn held<'scope>(
+    input: Stream<'scope, Time, Packet>,
+    marks: MarkStream<'scope>,
+    (id, node): (NodeId, &Node),
+    part: usize,
+    schema: &SchemaRef,
+    shared: &Arc<Shared>,
+) -> Result<Stream<'scope, Time, Packet>, OperatorError> {
+    let groups = shared.spec.settings.key_groups;
+    let operator = Box::new(HeldRows::new(&node.name, schema, groups)?);
+    let columns = (0..schema.fields().len()).collect();
+    let route = (input.scope().peers() > 1).then_some(Route::Keys { columns, groups });
+    let counts = Counts { rows_out: false, part, ..ALL };
+    Ok(stateful(vec![(input, route)], marks, (id, node), operator, counts, shared).0)
 }
 
 /// Says of windows whether an expectation holds. Rows are counted where they are; only counts travel.

@@ -71,6 +71,15 @@ pub trait EpochOperator {
     /// Says where time stood when the state that was restored was captured: that epoch's watermark and wall clock, in µs. What had come out by then does not
     /// come again.
     fn resume(&mut self, watermark: i64, clock_us: i64);
+
+    /// What goes on once before the first epoch of a run that starts from a checkpoint, to a reader that keeps nothing itself and needs all rows again. It is no
+    /// change of the stream: whatever follows from it had come out before.
+    ///
+    /// # Errors
+    /// Where rows cannot be put together.
+    fn again(&mut self) -> Result<Vec<Batch>, OperatorError> {
+        Ok(Vec::new())
+    }
 }
 
 /// The batches alone, in order.

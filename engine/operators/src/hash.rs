@@ -11,6 +11,8 @@ use arrow::{
     row::{RowConverter, SortField},
 };
 
+pub use crate::aggregate::keys::normal;
+
 const SEED: u64 = 0x5275_6e69_6e6b_2031;
 const NULL: u64 = 0x6e75_6c6c_6e75_6c6c;
 const TRUE: u64 = 1;

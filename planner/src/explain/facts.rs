@@ -177,6 +177,8 @@ fn operator(op: &Op) -> &'static str {
         Op::TableJoin(_) => "table join",
         Op::StreamJoin(_) => "stream join",
         Op::Check(_) => "expectation",
+        Op::Iterate(_) => "recursion",
+        Op::Fed(_) => "rows of a round",
         Op::Rank(_) => "ranking",
         Op::First(_) => "first of each key",
         Op::Neighbour(_) => "neighbours",
@@ -209,6 +211,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
             Op::Rank(RankOp { keys, .. }) | Op::First(FirstOp { keys, .. }) | Op::Neighbour(NeighbourOp { keys, .. }) => {
                 ("by key", by(keys.clone()))
             }
+            Op::Iterate(_) => ("by key", by((0..schema.fields().len()).collect())),
             Op::Check(_) => ("as counts to one worker", Vec::new()),
             Op::Sink(_) => ("to the sink's writers", Vec::new()),
             _ => ("as they come", Vec::new()),
@@ -292,7 +295,7 @@ fn sink(plan: &Plan, node: &Node) -> Option<Sink> {
     })
 }
 
-fn work(plan: &Plan, node: &Node) -> Vec<Line> {
+pub(super) fn work(plan: &Plan, node: &Node) -> Vec<Line> {
     let input = |i: usize| node.inputs.get(i).map(|&id| plan.node(id));
     match (&node.op, input(0)) {
         (Op::Rows(stages), Some(below)) => {
@@ -329,6 +332,7 @@ fn work(plan: &Plan, node: &Node) -> Vec<Line> {
         (Op::Neighbour(op), Some(below)) => order::neighbour(op, &below.schema, &node.schema),
         (Op::Match(op), Some(below)) => super::pattern::lines(op, &below.schema),
         (Op::StreamJoin(op), Some(left)) => input(1).map(|right| stream_join_lines(op, left, right)).unwrap_or_default(),
+        (Op::Iterate(op), Some(start)) => super::recursion::lines(op, start),
         (Op::Check(op), Some(below)) => check_lines(op, &below.schema),
         _ => Vec::new(),
     }

@@ -11,7 +11,7 @@ pub(super) fn render(facts: &Facts) -> String {
         let (open, close) = match node.operator {
             "source" => ("[(", ")]"),
             "sink" => ("[/", "/]"),
-            "aggregate" | "table join" | "stream join" => ("{{", "}}"),
+            "aggregate" | "table join" | "stream join" | "recursion" => ("{{", "}}"),
             _ => ("[", "]"),
         };
         out.push_str(&format!("  n{}{open}\"{}\"{close}\n", node.id, label(node)));

@@ -7,6 +7,7 @@ mod aggregate;
 mod changes;
 mod contract;
 mod expect;
+mod iterate;
 mod join;
 mod options;
 mod order;
@@ -63,6 +64,8 @@ pub(crate) struct Lowering<'a> {
     diagnostics: Vec<Diagnostic>,
     uses: source::Uses,
     queries: Vec<query::ParsedQuery>,
+    /// What surrounds the recursion whose round is being lowered: then `nodes` are the round's.
+    around: Option<iterate::Around>,
 }
 
 /// Texts of one place: their file, and what `${…}` stands for in them.
@@ -115,7 +118,7 @@ pub(crate) fn to_discover(input: &PlanInput<'_>) -> Vec<SourceToDiscover> {
 impl<'a> Lowering<'a> {
     fn new(input: &'a PlanInput<'a>) -> Self {
         let uses = source::Uses::of(input.scenario, input.variables);
-        Lowering { input, nodes: Vec::new(), named: BTreeMap::new(), diagnostics: Vec::new(), uses, queries: Vec::new() }
+        Lowering { input, nodes: Vec::new(), named: BTreeMap::new(), diagnostics: Vec::new(), uses, queries: Vec::new(), around: None }
     }
 
     fn run(&mut self) {

@@ -17,12 +17,12 @@ impl Lowering<'_> {
         let (construct, instead): (String, &str) = match &action.value {
             Action::Other { verb, .. } => {
                 let instead = match verb.value.to_lowercase().as_str() {
-                    "iterate" => "write the steps out as often as they are needed",
                     "call" => "use DataFusion's functions in `@do set`",
                     _ => "use the lines that the language reference lists as executable",
                 };
                 (format!("`{}`", verb.value), instead)
             }
+            Action::Iterate(_) => ("a recursion inside a recursion".into(), "let one step find its fixed point, and another one read it"),
             _ => ("this line".into(), "use another one"),
         };
         self.not_yet(file, action.span, &construct, instead)

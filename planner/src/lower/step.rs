@@ -115,9 +115,9 @@ impl<'a> Lowering<'a> {
         let step = &resolved.step;
         let place = (scenario.id.file, step.name.span);
         let texts = Texts { file: resolved.body_file, arguments: &resolved.arguments, query: None };
-        let mut actions = resolved.body.actions.iter();
+        let mut actions = resolved.body.actions.as_slice();
         let (flow, input) = if let Some(Spanned { value: Action::Sql(query), span }) = first_query(resolved) {
-            actions.next();
+            actions = actions.get(1..).unwrap_or_default();
             (self.query(texts, &step.name.value, place, *span, query, None)?.flow, Vec::new())
         } else {
             let (input, span) = match (step.from.first(), at.checked_sub(1)) {
@@ -134,7 +134,8 @@ impl<'a> Lowering<'a> {
         for when in &resolved.body.when {
             failed |= self.filter(&mut work.flow, texts, when, "@when").is_err();
         }
-        for action in actions {
+        while let Some((action, rest)) = actions.split_first() {
+            actions = rest;
             if !work.ports.is_empty() {
                 let message = "a split is the last line of its step";
                 return Err(self.error(
@@ -146,7 +147,12 @@ impl<'a> Lowering<'a> {
                 ));
             }
             // Lines after a wrong one would only repeat the complaint.
-            self.action(&mut work, action)?;
+            if let Action::Iterate(iterate) = &action.value {
+                // All lines after it are its round.
+                self.iterate(&mut work, action.span, iterate, std::mem::take(&mut actions))?;
+            } else {
+                self.action(&mut work, action)?;
+            }
         }
         for expectation in &resolved.body.expectations {
             if work.ports.is_empty() {
@@ -189,7 +195,7 @@ impl<'a> Lowering<'a> {
             Action::Deduplicate(deduplicate) => self.deduplicate(work, span, deduplicate),
             Action::Neighbours(neighbours) => self.neighbours(work, span, neighbours),
             Action::Sql(query) => self.sql(work, span, query),
-            Action::Other { .. } => Err(self.refused(work.texts.file, action)),
+            Action::Iterate(_) | Action::Other { .. } => Err(self.refused(work.texts.file, action)),
         }
     }
 
@@ -219,10 +225,14 @@ impl<'a> Lowering<'a> {
 
     /// The output of a source, step or port, with the names that expressions may call its columns by.
     pub(super) fn input_stream(&mut self, name: &str, file: FileId, span: Span) -> Heard<Stream> {
-        Ok(self.stream_of(name, file, span)?.called(&names_of(name)))
+        let stream = match self.around.take() {
+            None => self.stream_of(name, file, span)?,
+            Some(around) => self.fed(around, name, file, span)?,
+        };
+        Ok(stream.called(&names_of(name)))
     }
 
-    fn stream_of(&mut self, name: &str, file: FileId, span: Span) -> Heard<Stream> {
+    pub(super) fn stream_of(&mut self, name: &str, file: FileId, span: Span) -> Heard<Stream> {
         match self.named.get(name) {
             Some(Named::Stream(stream)) => return Ok(stream.as_ref().clone()),
             Some(Named::Open | Named::Wrong) => return Err(Said),

@@ -34,7 +34,11 @@ fn is_sink(node: &Node) -> bool {
 /// Whether a node does more than hand rows to its readers.
 pub(super) fn has_effects(plan: &Plan, node: &Node) -> bool {
     match &node.op {
-        Op::Source(_) | Op::Union | Op::Changes(_) | Op::Form(_) | Op::Rejected | Op::Output => false,
+        Op::Source(_) | Op::Union | Op::Changes(_) | Op::Form(_) | Op::Rejected | Op::Output | Op::Fed(_) => false,
+        Op::Iterate(op) => {
+            let round = Plan { scenario: String::new(), nodes: op.nodes.clone() };
+            round.nodes.iter().any(|n| has_effects(&round, n))
+        }
         Op::Sink(_) | Op::Check(_) => true,
         Op::Aggregate(op) => rejects_rows(op),
         Op::TableJoin(op) => op.condition.as_ref().is_some_and(|(e, schema)| !cannot_fail(e, schema)),

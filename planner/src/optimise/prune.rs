@@ -8,7 +8,7 @@ use super::{
     rewrite::{columns_of, is_observed, rebuild, rows_between},
 };
 use crate::{
-    AggregateOp, ChangesOp, Demand, EventTime, ExpectAction, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp,
+    AggregateOp, ChangesOp, Demand, EventTime, ExpectAction, Fed, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp,
     RankScope, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -80,7 +80,9 @@ fn needs(plan: &Plan, observe: &[String]) -> Vec<Columns> {
 fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
     let schema = |i: usize| &plan.node(node.inputs[i]).schema;
     match &node.op {
-        Op::Source(_) | Op::Rejected => Vec::new(),
+        Op::Source(_) | Op::Rejected | Op::Fed(_) => Vec::new(),
+        // What its round does not read was left out before.
+        Op::Iterate(_) => (0..node.inputs.len()).map(|i| (0..schema(i).fields().len()).collect()).collect(),
         Op::Union => vec![needed.clone(); node.inputs.len()],
         // Whole rows are written.
         Op::Form(_) => vec![(0..schema(0).fields().len()).collect()],
@@ -231,8 +233,8 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             op.time.column = position(left(0), op.time.column);
             (0..node.schema.fields().len()).collect()
         }
-        Op::Rejected | Op::Form(_) => (0..node.schema.fields().len()).collect(),
-        Op::Union => {
+        Op::Rejected | Op::Form(_) | Op::Iterate(_) | Op::Fed(Fed::Round | Fed::Input(0)) => (0..node.schema.fields().len()).collect(),
+        Op::Union | Op::Fed(Fed::Input(_)) => {
             let keep = needed.iter().copied().collect::<Vec<_>>();
             node.schema = project(&node.schema, &keep);
             keep

@@ -4,7 +4,7 @@
 
 use super::rewrite::ColumnTypes;
 use crate::{
-    AggregateOp, Demand, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage,
+    AggregateOp, Demand, Fed, IterateOp, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage,
     RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, SchemaRef};
@@ -44,7 +44,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
     ensure(!node.name.is_empty(), || "no name".into())?;
     ensure(node.inputs.iter().all(|i| i.0 < at), || "an input that does not stand before it".into())?;
     let wanted = match &node.op {
-        Op::Source(_) | Op::Rejected => 0..=0,
+        Op::Source(_) | Op::Rejected | Op::Fed(_) => 0..=0,
         Op::Rows(_)
         | Op::Aggregate(_)
         | Op::Changes(_)
@@ -57,7 +57,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
         | Op::Output
         | Op::Sink(_) => 1..=1,
         Op::TableJoin(_) | Op::StreamJoin(_) => 2..=2,
-        Op::Union => 1..=usize::MAX,
+        Op::Union | Op::Iterate(_) => 1..=usize::MAX,
     };
     ensure(wanted.contains(&node.inputs.len()), || format!("{} inputs", node.inputs.len()))?;
     let inputs: Vec<&Node> = node.inputs.iter().map(|&i| plan.node(i)).collect();
@@ -160,9 +160,44 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
             }
             ensure(same(Some(&crate::checks_schema())), || "a schema that is not that of checks".into())
         }
+        (Op::Iterate(op), Some(_)) => recursion_fits(op, inputs, node),
+        (Op::Fed(_), _) => Err("rows of a recursion outside of one".into()),
         (Op::Rejected, _) => ensure(same(Some(&crate::rejected_schema())), || "a schema that is not that of rejects".into()),
         (_, None) => Err("no input".into()),
     }
+}
+
+/// A round is looked at node by node; kinds and keys of its nodes mean nothing.
+fn recursion_fits(op: &IterateOp, inputs: &[&Node], node: &Node) -> Check {
+    let round = |id: NodeId| op.nodes.get(id.0).ok_or("a node of a round out of range");
+    ensure(same_columns(&round(op.result)?.schema, &node.schema), || "a schema that is not its result's".into())?;
+    ensure((1..=crate::ROUNDS_MAX).contains(&op.rounds), || format!("{} rounds", op.rounds))?;
+    for (at, inner) in op.nodes.iter().enumerate() {
+        ensure(inner.inputs.iter().all(|i| i.0 < at), || "an input that does not stand before its reader in a round".into())?;
+        let below: Vec<&Node> = inner.inputs.iter().map(|&i| &op.nodes[i.0]).collect();
+        let first = below.first().map(|n| &n.schema);
+        match (&inner.op, first) {
+            (Op::Fed(Fed::Input(input)), _) => {
+                let given = inputs.get(*input).ok_or("an input that a recursion has not")?;
+                ensure(same_columns(&given.schema, &inner.schema), || "an input of other columns than a round reads".into())
+            }
+            (Op::Fed(Fed::Round), _) => {
+                ensure(same_columns(&round(op.found)?.schema, &inner.schema), || "a round that finds other columns than it reads".into())
+            }
+            (Op::Aggregate(op), Some(input)) => aggregate_fits(op, input, inner),
+            (Op::StreamJoin(op), Some(left)) => {
+                let right = below.get(1).ok_or("a join of one input")?;
+                stream_join_fits(op, [left, &right.schema], inner)
+            }
+            (Op::Union, Some(_)) => {
+                ensure(below.iter().all(|i| same_columns(&i.schema, &inner.schema)), || "an input of another schema".into())
+            }
+            (Op::Rows(_) | Op::Output, Some(_)) => op_fits(inner, &below),
+            _ => Err("a node that has no meaning in a round".into()),
+        }
+        .map_err(|message| format!("in a round: {message}"))?;
+    }
+    Ok(())
 }
 
 fn is_type(expr: &Expr, schema: &SchemaRef, wanted: &DataType) -> Check {

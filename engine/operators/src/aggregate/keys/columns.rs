@@ -46,7 +46,7 @@ impl Word for u128 {
 }
 
 /// Floats with one NaN and one zero, so that equal values are equal bits; other columns as they are.
-pub(super) fn normal(column: &ArrayRef) -> ArrayRef {
+pub fn normal(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Float64 => {
             let one = |v: f64| {

@@ -17,7 +17,8 @@ use arrow::{
     row::{RowConverter, Rows, SortField},
 };
 use bytes::BytesKeys;
-use columns::{normal, pack, unpack, width};
+pub use columns::normal;
+use columns::{pack, unpack, width};
 use fixed::FixedKeys;
 use std::{ops::Range, sync::Arc};
 
