@@ -27,19 +27,24 @@ const SCENARIOS: &[(&str, &str)] = &[
     ),
     ("sessions", "    @step(name=Visits, from=bids)\n      @do aggregate n = count(*) by bidder in session(10ms)"),
     (
+        "recursion",
+        "    @step(name=Links, from=bids)\n      @when price % 400 = 7\n      @do select bidder as a, auction as b\n    @step(name=Components)\n      @do select a as node, a as component\n      @do iterate component = min(component) by node\n      @do join Links on Links.a = Components.node\n      @do select Links.b as node, Components.component\n    @step(name=Last)\n      @do aggregate n = count(*) by component\n      @do keep n > 1",
+    ),
+    (
         "joins",
         "    @step(name=Matched, from=bids)\n      @do inner join auctions on auctions.id = bids.auction within 100ms\n      @do select bids.auction, bids.price, auctions.seller",
     ),
 ];
 
 fn text(steps: &str, path: &str) -> String {
+    let changes = if steps.contains("iterate") { ", changes=retract" } else { "" };
     format!(
         "Feature: Kills
   Scenario: Killed
     @source(name=bids, type=nexmark, kind=bid, events=1500000)
     @source(name=auctions, type=nexmark, kind=auction, events=1500000)
 {steps}
-    @sink(name=Out, type=file, path=\"{path}\", format=json)
+    @sink(name=Out, type=file, path=\"{path}\", format=json{changes})
 "
     )
 }

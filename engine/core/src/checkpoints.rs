@@ -59,6 +59,7 @@ pub fn lasting_names(plan: &Plan) -> Vec<Vec<Arc<str>>> {
         let mut names = vec![Arc::from(own.as_str())];
         if let Op::Iterate(op) = &node.op {
             names.extend((1..node.inputs.len()).map(|input| format!("{own} reads {}", op.input_name(input)).into()));
+            names.extend(["gives", "rejects"].map(|what| format!("{own} {what}").into()));
         }
         names
     };

@@ -7,6 +7,7 @@ mod changes;
 mod check;
 mod form;
 mod hash;
+mod held;
 mod join;
 mod order;
 mod pattern;

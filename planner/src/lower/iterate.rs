@@ -105,6 +105,15 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Makes of a step's input what a recursion starts from: rows that are there, of which each is told apart by all that it is. So lines before the recursion may
+    /// leave a key out.
+    pub(super) fn as_collection(&mut self, work: &mut Work<'_>, iterate: &ast::Iterate) {
+        self.as_changelog(work, iterate.keep_state.as_ref());
+        if let StreamKind::Changelog { key } = &mut work.flow.stream.kind {
+            *key = work.flow.stream.columns.iter().map(|c| c.name().to_owned()).collect();
+        }
+    }
+
     /// Whether the lines have a meaning in a recursion. Gives how many rounds it may have.
     fn round_fits(&mut self, work: &Work<'_>, span: Span, iterate: &ast::Iterate, round: &[Spanned<Action>]) -> Heard<u64> {
         let file = work.texts.file;

@@ -130,6 +130,13 @@ impl<'a> Lowering<'a> {
             (Flow::new(stream, &step.name.value, place), names)
         };
         let mut work = Work { flow, texts, input, unused: step.from.iter().skip(1).cloned().collect(), ports: Vec::new() };
+        let iterated = actions.iter().find_map(|a| match &a.value {
+            Action::Iterate(iterate) => Some(iterate),
+            _ => None,
+        });
+        if let Some(iterate) = iterated {
+            self.as_collection(&mut work, iterate);
+        }
         let mut failed = false;
         for when in &resolved.body.when {
             failed |= self.filter(&mut work.flow, texts, when, "@when").is_err();

@@ -3,7 +3,8 @@
 use super::{Turned, codec::Codec, packed::Packed};
 use crate::{
     EngineError, Time,
-    driver::{PacketOutput, RejectOutput, guarded},
+    checkpoints::Recorder,
+    driver::{PacketOutput, RejectOutput, guarded, least},
     metrics::Moved,
     operators::closed,
     packet::Packet,
@@ -11,6 +12,7 @@ use crate::{
 };
 use arrow::{array::Int64Array, datatypes::SchemaRef};
 use differential_dataflow::{AsCollection, VecCollection};
+use runink_checkpoint::Piece;
 use runink_connector_api::RejectReason;
 use runink_operators::{Batch, OperatorError, RejectedRow, Rejects};
 use runink_planner::{Node, NodeId};
@@ -64,6 +66,20 @@ pub(super) fn enter<'scope>(
     Ok(stream.as_collection())
 }
 
+/// What a checkpoint waits for before it counts epochs as done: what follows from them must have come out, as it does not come again after a restart.
+fn recorder(id: NodeId, part: usize, worker: usize, shared: &Arc<Shared>) -> Option<Recorder> {
+    let (gate, name) = (shared.gate.as_ref()?, shared.lasting_part(id, part)?);
+    Some(gate.recorder(&name, worker, None))
+}
+
+/// All that is owed up to the frontier has come out.
+fn reached(recorder: &mut Option<Recorder>, frontiers: &[MutableAntichain<Time>], shared: &Shared, step: &str) {
+    if let Some(recorder) = recorder.as_mut().filter(|_| !shared.has_failed()) {
+        let nothing = || Ok::<Option<Piece>, EngineError>(None);
+        guarded(shared, step, || recorder.reach(least(frontiers), nothing));
+    }
+}
+
 /// What came out of an epoch, until the epoch is closed.
 type Pending<D> = BTreeMap<Time, (Capability<Time>, Vec<(D, isize)>)>;
 
@@ -81,6 +97,7 @@ pub(super) fn leave<'scope>(
     let mut input = builder.new_input(rows.consolidate().inner, Pipeline);
     let (output, stream) = builder.new_output::<Packet>();
     let mut output = PacketOutput::new(output);
+    let mut recorder = recorder(id, node.inputs.len(), scope.index(), shared);
     let (shared, step) = (shared.clone(), node.name.clone());
     builder.build(move |_| {
         let mut pending: Pending<Packed> = BTreeMap::new();
@@ -112,6 +129,7 @@ pub(super) fn leave<'scope>(
                     counters.add(Moved { rows_out: updates.len() as u64, ..Moved::default() });
                 }
             }
+            reached(&mut recorder, frontiers, &shared, &step);
         }
     });
     Ok(stream)
@@ -130,6 +148,7 @@ pub(super) fn turned_away<'scope>(
     let mut input = builder.new_input(rows.consolidate().inner, Pipeline);
     let (output, stream) = builder.new_output::<Packet>();
     let mut output = RejectOutput::new(output, &node.name, shared);
+    let mut recorder = recorder(id, node.inputs.len() + 1, scope.index(), shared);
     let (shared, step): (_, Arc<str>) = (shared.clone(), node.name.as_str().into());
     builder.build(move |_| {
         let mut pending: Pending<Turned> = BTreeMap::new();
@@ -165,8 +184,9 @@ pub(super) fn turned_away<'scope>(
                 if let Some(counters) = shared.metrics.part(id, 0) {
                     counters.add(Moved { rejected: rejects.len() as u64, ..Moved::default() });
                 }
-                guarded(&shared, &step, || output.send(&cap, &mut rejects, worker).map_err(EngineError::from));
+                guarded(&shared, &step, || output.send(&cap, &mut rejects, worker));
             }
+            reached(&mut recorder, frontiers, &shared, &step);
         }
     });
     stream

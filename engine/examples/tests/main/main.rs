@@ -5,3 +5,4 @@ mod chaos;
 mod failing;
 mod folder;
 mod passing;
+mod recursion;
