@@ -38,8 +38,14 @@ const REPEATED: [(&str, Pass); 5] = [
 ];
 
 /// Passes over the settled shape, once each. Pruning can leave stages and nodes that do nothing: they are fused away after it.
-const FINAL: [(&str, Pass); 5] =
-    [("rounds of recursions", recursion::pass), ("prune columns", prune::pass), ("fuse", fuse::pass), ("source predicates", predicates::pass), ("two phases", two_phase::pass)];
+const FINAL: [(&str, Pass); 6] = [
+    ("rounds of recursions", recursion::pass),
+    ("share", share::pass),
+    ("prune columns", prune::pass),
+    ("fuse", fuse::pass),
+    ("source predicates", predicates::pass),
+    ("two phases", two_phase::pass),
+];
 
 /// Makes a plan cheaper. `observe` names the steps, ports and sources whose output must stay readable.
 pub fn optimise(plan: Plan, observe: &[String]) -> Plan {

@@ -250,9 +250,8 @@ impl Call {
             }
             (Kind::SumOfFloats, _) => cast(&(present().map(|v| v.map(float)).collect::<Float64Array>()), &self.output)?,
             _ => {
-                let too_large = |sum: &str| {
-                    format!("the sum does not fit {} (the exact sum is {sum}): cast the argument to a wider type", self.output)
-                };
+                let too_large =
+                    |sum: &str| format!("the sum does not fit {} (the exact sum is {sum}): cast the argument to a wider type", self.output);
                 let mut sum = |(row, &(tag, bytes)): (usize, &(u8, &[u8]))| match tag {
                     PRESENT if fits(whole(bytes), &self.output) => Some(whole(bytes)),
                     PRESENT => {

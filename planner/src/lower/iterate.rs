@@ -44,13 +44,7 @@ struct Round {
 
 impl Lowering<'_> {
     /// `round` are the lines after `iterate`.
-    pub(super) fn iterate(
-        &mut self,
-        work: &mut Work<'_>,
-        span: Span,
-        iterate: &ast::Iterate,
-        round: &[Spanned<Action>],
-    ) -> Heard<()> {
+    pub(super) fn iterate(&mut self, work: &mut Work<'_>, span: Span, iterate: &ast::Iterate, round: &[Spanned<Action>]) -> Heard<()> {
         let rounds = self.round_fits(work, span, iterate, round)?;
         self.as_changelog(work, iterate.keep_state.as_ref());
         self.flush(&mut work.flow);
@@ -175,14 +169,7 @@ impl Lowering<'_> {
         Err(self.error(codes::ITERATE, work.texts.file, at, message, hint))
     }
 
-    fn round(
-        &mut self,
-        work: &mut Work<'_>,
-        span: Span,
-        iterate: &ast::Iterate,
-        round: &[Spanned<Action>],
-        base: &Stream,
-    ) -> Heard<Round> {
+    fn round(&mut self, work: &mut Work<'_>, span: Span, iterate: &ast::Iterate, round: &[Spanned<Action>], base: &Stream) -> Heard<Round> {
         let (step, at) = (work.flow.step.clone(), work.flow.at);
         let start: Vec<Column> = base.columns.iter().map(Column::or_null).collect();
         let again: Vec<Column> = start.iter().map(found_before).collect();
@@ -193,7 +180,8 @@ impl Lowering<'_> {
             column
         });
         let whole = whole.collect();
-        let inputs = [(Fed::Input(0), start), (Fed::Round, again)].map(|(fed, columns)| self.inside(Op::Fed(fed), &[], columns, (&step, at)));
+        let inputs =
+            [(Fed::Input(0), start), (Fed::Round, again)].map(|(fed, columns)| self.inside(Op::Fed(fed), &[], columns, (&step, at)));
         let nodes = inputs.each_ref().map(|s| s.node);
         let together = self.inside(Op::Union, &nodes, whole, (&step, at));
         work.flow = Flow::new(together, &step, at);
@@ -290,7 +278,8 @@ impl Lowering<'_> {
         let Some(call) = calls.clone().find(unfit) else { return Ok(()) };
         let distinct = if call.distinct { " of distinct values" } else { "" };
         let construct = format!("`{}`{distinct} in a recursion", call.function.name());
-        let instead = "a recursion has `min`, `max`, `sum`, `count` and `count(distinct …)`; compute others in a step that reads its result";
+        let instead =
+            "a recursion has `min`, `max`, `sum`, `count` and `count(distinct …)`; compute others in a step that reads its result";
         Err(self.not_yet(work.texts.file, span, &construct, instead))
     }
 
@@ -325,7 +314,8 @@ impl Lowering<'_> {
                     let hint = format!("bring it back to its type: `cast({name} as {}) as {name}`", expr::sql_type(wanted));
                     return Err(self.error(codes::ITERATE, file, span, message, hint));
                 }
-                kept = Projected { expr: cast(column_expr(target.name()), wanted.clone()), column: Column { direct: false, ..kept.column } };
+                kept =
+                    Projected { expr: cast(column_expr(target.name()), wanted.clone()), column: Column { direct: false, ..kept.column } };
             }
             kept.column.field = Arc::new(target.field.as_ref().clone().with_nullable(true));
             projected.push(kept);
@@ -362,7 +352,7 @@ const BEFORE: &str = "";
 /// A column as the round before found it.
 fn found_before(column: &Column) -> Column {
     let mut found = column.clone();
-    (found.direct, found.constant) = (false, None);
+    found.constant = None;
     found.from = BTreeSet::from([(BEFORE.to_owned(), column.name().to_owned())]);
     found
 }
@@ -385,7 +375,8 @@ fn columns_of_result(base: &Stream, result: &Stream, found: &Stream) -> Vec<Colu
     let direct = |column: &Column| {
         let same = |c: &&Column| c.name() == column.name();
         let start = base.columns.iter().find(same);
-        start.is_some_and(|start| start.direct && through(column) == start.from) && found.columns.iter().find(same).is_some_and(|c| c.direct)
+        start.is_some_and(|start| start.direct && through(column) == start.from)
+            && found.columns.iter().find(same).is_some_and(|c| c.direct)
     };
     let settled = |column: &Column| Column { from: through(column), direct: direct(column), origins: Vec::new(), ..column.clone() };
     result.columns.iter().map(settled).collect()

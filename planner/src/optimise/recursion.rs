@@ -28,9 +28,11 @@ pub(super) fn pass(plan: Plan, _observe: &[String]) -> Transformed<Plan> {
             changed |= optimised(op);
             for (input, schema) in inputs_of(op) {
                 let Some(&id) = node.inputs.get(input) else { continue };
-                let Some(below) = nodes[id.0].as_ref().filter(|below| below.schema.fields().len() > schema.fields().len()) else { continue };
-                let mut between = chosen(id, below, &schema);
-                (between.name, between.at) = (node.name.clone(), node.at);
+                let Some(below) = nodes[id.0].as_ref().filter(|below| below.schema.fields().len() > schema.fields().len()) else {
+                    continue;
+                };
+                let mut between = chosen(id, below, &schema, &node.name);
+                between.at = node.at;
                 node.inputs[input] = NodeId(nodes.len());
                 nodes.push(Some(between));
                 changed = true;
@@ -77,12 +79,12 @@ fn inputs_of(op: &IterateOp) -> Vec<(usize, SchemaRef)> {
 }
 
 /// Some columns of a node, by name.
-fn chosen(id: NodeId, below: &Node, schema: &SchemaRef) -> Node {
+fn chosen(id: NodeId, below: &Node, schema: &SchemaRef, step: &str) -> Node {
     let exprs = schema.fields().iter().map(|f| (Expr::Column(Column::new_unqualified(f.name())), f.name().clone())).collect();
-    let stage = RowStage { step: String::new(), kind: RowStageKind::Project(exprs), schema: schema.clone() };
+    let stage = RowStage { step: step.to_owned(), kind: RowStageKind::Project(exprs), schema: schema.clone() };
     let mut node = rows_between(id, below, below, vec![stage]);
     node.lineage = below.lineage.iter().filter(|l| schema.index_of(&l.column).is_ok()).cloned().collect();
-    (node.schema, node.time) = (schema.clone(), None);
+    (node.name, node.schema, node.time) = (step.to_owned(), schema.clone(), None);
     if let crate::StreamKind::Changelog { key } = &mut node.kind {
         // A recursion counts rows: those that differ only in what it does not read count together.
         *key = schema.fields().iter().map(|f| f.name().clone()).collect();

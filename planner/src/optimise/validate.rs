@@ -4,8 +4,8 @@
 
 use super::rewrite::ColumnTypes;
 use crate::{
-    AggregateOp, Demand, Fed, IterateOp, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope, RowStage,
-    RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
+    AggregateOp, Demand, Fed, IterateOp, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope,
+    RowStage, RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};

@@ -396,6 +396,11 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 Op::Union => "union".into(),
                 Op::Changes(_) => "changes".into(),
                 Op::Form(op) => op.form.as_str().into(),
+                Op::Iterate(op) => {
+                    let round = Plan { scenario: String::new(), nodes: op.nodes.clone() };
+                    format!("iterate({}) {{ {} }}", fields(&node.schema), shape(&round).join("; "))
+                }
+                Op::Fed(_) => format!("fed({})", fields(&node.schema)),
                 Op::Output => "output".into(),
                 Op::Sink(_) => "sink".into(),
                 Op::Rejected => "rejected".into(),

@@ -59,6 +59,7 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
                 outcome.outputs.insert(node.name.clone(), seen);
                 Vec::new()
             }
+            Op::Iterate(_) | Op::Fed(_) => panic!("no plan here iterates"),
             Op::Form(_) => panic!("no plan here writes changes"),
         };
         let watched = observe.contains(&node.name) && plan.output_of(&node.name) == Some(NodeId(id));

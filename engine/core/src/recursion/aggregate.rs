@@ -25,7 +25,8 @@ pub(super) fn folded<'scope>(
     if op.calls.is_empty() && op.keys.iter().copied().eq(0..input.fields().len()) {
         return Ok(rows.distinct());
     }
-    let of = |schema: &SchemaRef, columns: &[usize]| schema.project(columns).map(Arc::new).map_err(|e| OperatorError::kernel(&place.step, e));
+    let of =
+        |schema: &SchemaRef, columns: &[usize]| schema.project(columns).map(Arc::new).map_err(|e| OperatorError::kernel(&place.step, e));
     let places: Vec<usize> = (0..op.keys.len()).collect();
     let (codec, key_codec) = (place.codec(input)?, place.codec(&of(input, &op.keys)?)?);
     let mut fold = Fold::new(&place.step, op, input, output)?;

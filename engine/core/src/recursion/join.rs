@@ -14,8 +14,6 @@ use runink_operators::OperatorError;
 use runink_planner::{RowStage, RowStageKind, StreamJoinKind, StreamJoinOp};
 use std::sync::Arc;
 
-
-
 /// A join of two collections.
 ///
 /// # Errors

@@ -13,7 +13,14 @@ mod join;
 mod mapped;
 mod packed;
 
-use crate::{EngineError, Time, driver::guarded, operators::{MarkStream, Streams}, packet::Packet, scenario::Shared, stateful};
+use crate::{
+    EngineError, Time,
+    driver::guarded,
+    operators::{MarkStream, Streams},
+    packet::Packet,
+    scenario::Shared,
+    stateful,
+};
 use arrow::datatypes::SchemaRef;
 use differential_dataflow::{AsCollection, VecCollection, operators::iterate::Variable};
 use mapped::Place;
@@ -116,9 +123,7 @@ impl<'scope> Round<'scope, '_> {
                 self.rejects.push(turned);
                 rows
             }
-            Op::Aggregate(op) => {
-                aggregate::folded(first(&mut below)?, op, (schema(0)?, &node.schema), self.place, &mut self.rejects)?
-            }
+            Op::Aggregate(op) => aggregate::folded(first(&mut below)?, op, (schema(0)?, &node.schema), self.place, &mut self.rejects)?,
             Op::StreamJoin(op) => {
                 let left = first(&mut below)?;
                 let sides = [left, first(&mut below)?];
