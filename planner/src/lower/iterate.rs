@@ -163,7 +163,10 @@ impl Lowering<'_> {
             Action::Deduplicate(_) => (line.span, "`deduplicate`", "leave it out: each different row counts once in a recursion"),
             Action::Neighbours(_) => (line.span, "the row before or behind", REST),
             Action::Match(_) => (line.span, "a pattern", REST),
-            Action::Sql(_) => (line.span, "a query", "write its lines: `join`, `select`, `keep`, `aggregate`"),
+            Action::Sql(_) => {
+                let instead = "write its lines: `join`, `select`, `keep`, `aggregate`";
+                return Err(self.not_yet(work.texts.file, line.span, "a query in a recursion", instead));
+            }
         };
         let message = format!("{what} has no meaning in a recursion: a round has no time and no order of rows");
         Err(self.error(codes::ITERATE, work.texts.file, at, message, hint))
