@@ -296,7 +296,8 @@ impl Findings<'_> {
             let of = if input.name == node.name { self.input(input, 0).unwrap_or(input) } else { input };
             format!("`{}`", of.name)
         };
-        let inputs: Vec<String> = node.inputs.iter().map(named).collect();
+        let mut inputs: Vec<String> = node.inputs.iter().map(named).collect();
+        inputs.dedup();
         let message = format!("the state of `{}` has no bound: it keeps every row of {}", node.name, inputs.join(" and "));
         let hint = "say `keep for ever` at the end of the line `iterate`; rows go when their stream takes them back";
         self.add(node, UNBOUNDED_ROWS, message, "all rows, for ever", hint.into());

@@ -1,0 +1,26 @@
+Feature: Payments
+  Background:
+    @source(name=payments, type=topic, topic="payments", contract=Payment@2, lateness=5s)
+    @source(name=cards, type=file, path="cards.json", contract=Card@1, key=card_id)
+
+  Scenario: A mistake
+    @step(name=Found, from=payments)
+      @do select card_id, status
+      @do iterate
+      @do join payments on payments.card_id = Found.status
+      @do select Found.card_id, payments.status
+    @sink(type=stdout)
+
+Contract: Payment version 2
+  | field   | type           | rules                     |
+  | card_id | string         | required                  |
+  | status  | string         | one of approved, declined |
+  | amount  | decimal(12, 2) | required, >= 0            |
+  | tags    | list<string>   |                           |
+  | paid_at | timestamp(ms)  | required, event time      |
+
+Contract: Card version 1
+  | field       | type   | rules         |
+  | card_id     | string | required, key |
+  | number      | int32  |               |
+  | owner_email | string |               |
