@@ -10,7 +10,7 @@ mod order;
 mod pattern;
 
 pub use contract::{Contract, Field, Rule, TimeUnit, Type};
-pub use order::{Deduplicate, Neighbours, Top};
+pub use order::{Deduplicate, Neighbours, Running, RunningOver, Top};
 pub use pattern::{AfterMatch, EventCondition, Gap, Match, Pattern};
 
 use serde::Serialize;
@@ -359,6 +359,8 @@ pub enum Action {
     Deduplicate(Deduplicate),
     /// `lag previous = price by 1 per auction` and `lead …`.
     Neighbours(Neighbours),
+    /// `running total = sum(price) per bidder within 1h`.
+    Running(Running),
     /// `mask|hash|tokenise|truncate|redact|encrypt|decrypt column with argument`.
     Privacy(Privacy),
     /// `match a then b+ where … per … within …`.

@@ -55,6 +55,7 @@
 //!              | "rank" name "by" order { "per" items | "with" "ties" | window | keep }
 //!              | "deduplicate" "by" items { "keep" ( "first" | "last" ) | "order" "by" order | "within" duration | keep }
 //!              | ( "lag" | "lead" ) named { "," named } { "by" count | "per" items | "order" "by" order | window | keep }
+//!              | "running" named { "," named } { "per" items | "order" "by" order | "within" ( duration | count "rows" ) | window | keep }
 //!              | ( "mask" | "hash" | "tokenise" | "truncate" | "redact" | "encrypt" | "decrypt" ) columns [ "with" text ]
 //!              | "sql" '"""' text '"""' [ keep ]
 //!              | "match" pattern [ without ]
@@ -132,6 +133,7 @@ mod pattern;
 mod prose;
 mod relational;
 mod rules;
+mod running;
 mod steps;
 mod stop;
 mod table;

@@ -26,7 +26,7 @@ pub use pattern::{
     AfterMatch, Automaton, Gap, MatchEvent, MatchOp, PATTERN_STATES_MAX, Pattern, PatternError, Pick, Reference, State, Takes, Target,
 };
 pub use plan::*;
-pub use rank::{FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, OrderBy, RankOp, RankScope};
+pub use rank::{FirstOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, OrderBy, RUNNING_ROWS_MAX, RankOp, RankScope, RunningOp, RunningOver};
 pub use recursion::{Fed, IterateOp, ROUNDS, ROUNDS_MAX};
 pub use scenario::{PlanInput, Planned, SourceToDiscover, plan_scenario, sources_to_discover};
 pub use types::contract_schema;

@@ -4,7 +4,7 @@
 //! resolved (unqualified column names of the node's own input), typed, coerced and simplified; every schema has unique
 //! field names. The engine adds nothing of meaning: it turns expressions into kernels and nodes into operators.
 
-use crate::{CheckOp, Fed, FirstOp, IterateOp, MatchOp, NeighbourOp, RankOp, StreamJoinOp};
+use crate::{CheckOp, Fed, FirstOp, IterateOp, MatchOp, NeighbourOp, RankOp, RunningOp, StreamJoinOp};
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_expr::{AggregateUDF, Expr};
 use runink_connector_api::{Delivery, Options, Predicate, RejectReason};
@@ -163,6 +163,8 @@ pub enum Op {
     First(FirstOp),
     /// Values of rows before or behind. One input.
     Neighbour(NeighbourOp),
+    /// Gives each row aggregates over those before it and itself. One input.
+    Running(RunningOp),
     /// Finds rows that follow each other in a certain way. One input.
     Match(Box<MatchOp>),
     /// Applies a round to what it has found itself, until nothing new comes. Input 0 is what it starts from.

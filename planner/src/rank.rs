@@ -1,6 +1,6 @@
 //! Operators that look at the order of rows: ranking, the first of each key, neighbours.
 
-use crate::{EventTime, WindowSpec};
+use crate::{AggregateCall, EventTime, WindowSpec};
 
 /// One column of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -94,6 +94,39 @@ pub struct NeighbourOp {
 
 /// The farthest neighbour that a row can ask for: that many rows are kept for each key.
 pub const NEIGHBOUR_DISTANCE_MAX: u64 = 1_000;
+
+/// Gives each row aggregates over the rows of its key before it in event time, and the row itself. Output schema: the input's columns, then one for each call.
+/// Append-only.
+#[derive(Debug, Clone)]
+pub struct RunningOp {
+    /// Key columns, as indices into the input.
+    pub keys: Vec<usize>,
+    /// The event time, by which rows are ordered.
+    pub time: EventTime,
+    /// What tells rows of one moment apart, before their contents do.
+    pub order: Vec<OrderBy>,
+    /// Which rows count.
+    pub over: RunningOver,
+    /// What is computed.
+    pub calls: Vec<AggregateCall>,
+    /// How long a key is kept after its last row, in microseconds; only where rows are counted.
+    pub ttl_us: Option<i64>,
+}
+
+/// See [`RunningOp::over`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunningOver {
+    /// Those that lie at most so far back, in microseconds, and those of the same moment.
+    Time(i64),
+    /// So many, the row itself among them.
+    Rows(u64),
+    /// Those of the same tumbling window so far, and those of the same moment; in microseconds.
+    #[allow(missing_docs)]
+    Window { size: i64, offset: i64 },
+}
+
+/// The most rows that [`RunningOver::Rows`] can have: so many are kept for each key.
+pub const RUNNING_ROWS_MAX: u64 = 10_000;
 
 impl RankOp {
     /// How long a key is kept.

@@ -121,6 +121,10 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
                 findings.watermark(node, "rows", "go");
                 findings.order(node, &op.keys, false, "a window (`in tumbling(1m)`)");
             }
+            Op::Running(op) => {
+                findings.watermark(node, "rows", "go");
+                findings.order(node, &op.keys, false, "how far back rows count (`within 1h`)");
+            }
             Op::Match(_) => findings.matches(node),
             Op::Iterate(_) => findings.recursion(node),
             Op::Sink(op) => findings.sink(node, op, connectors),

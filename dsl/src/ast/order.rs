@@ -55,3 +55,29 @@ pub struct Neighbours {
     /// How long state is kept.
     pub keep_state: Option<Spanned<Retention>>,
 }
+
+/// See [`super::Action::Running`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Running {
+    /// `name = expr` with aggregates over the rows before and the row itself.
+    pub values: Vec<NamedExpr>,
+    /// The group.
+    pub per: Vec<NamedExpr>,
+    /// What rows are ordered by; the event time where absent.
+    pub order: Option<Expr>,
+    /// How far back the rows lie that count.
+    pub over: Option<Spanned<RunningOver>>,
+    /// The window whose rows count.
+    pub window: Option<Spanned<Window>>,
+    /// How long state is kept.
+    pub keep_state: Option<Spanned<Retention>>,
+}
+
+/// See [`Running::over`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum RunningOver {
+    /// `within 1h`: rows of the same moment count as well.
+    Time(Duration),
+    /// `within 10 rows`, the row itself among them.
+    Rows(Spanned<u64>),
+}

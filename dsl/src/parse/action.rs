@@ -13,7 +13,7 @@ use crate::{
 use std::collections::HashMap;
 
 /// All verbs, for messages.
-pub(crate) const VERBS: [&str; 32] = [
+pub(crate) const VERBS: [&str; 33] = [
     "set",
     "select",
     "drop",
@@ -46,6 +46,7 @@ pub(crate) const VERBS: [&str; 32] = [
     "call",
     "lag",
     "lead",
+    "running",
 ];
 
 /// What people write for a verb, and how it is said here.
@@ -162,6 +163,10 @@ impl Cursor<'_, '_> {
                 self.sql()?
             }
             "lag" | "lead" => Action::Neighbours(self.neighbours()?),
+            "running" => {
+                self.keywords(1);
+                Action::Running(self.running()?)
+            }
             "match" => {
                 self.keywords(1);
                 Action::Match(Box::new(self.match_rows()?))
@@ -185,6 +190,7 @@ impl Cursor<'_, '_> {
                 Action::Top(_) => &["per", "with", "in", "as", "keep"],
                 Action::Deduplicate(_) => &["keep", "order", "within"],
                 Action::Neighbours(_) => &["by", "per", "order", "in", "keep"],
+                Action::Running(_) => &["per", "order", "within", "in", "keep"],
                 Action::Match(_) => &super::pattern::MATCH_WORDS,
                 Action::Iterate(_) => &super::iterate::ITERATE_WORDS,
                 Action::Unnest(_) => &["as", "with", "keep"],

@@ -3,8 +3,8 @@
 use crate::{
     Diagnostic, FileId,
     ast::{
-        Action, DurationParam, DurationUs, Emit, Expectation, JoinTime, Retention, Span, Spanned, Step, StepBody, StepTemplate, Use, Value,
-        Window, WindowShape,
+        Action, DurationParam, DurationUs, Emit, Expectation, JoinTime, Retention, RunningOver, Span, Spanned, Step, StepBody,
+        StepTemplate, Use, Value, Window, WindowShape,
     },
     codes,
     units::show_duration,
@@ -45,6 +45,13 @@ fn durations(body: &mut StepBody, each: &mut dyn FnMut(&mut i64)) {
             Action::Neighbours(neighbours) => {
                 window(neighbours.window.as_mut(), each);
                 retention(neighbours.keep_state.as_mut(), each);
+            }
+            Action::Running(running) => {
+                if let Some(RunningOver::Time(time)) = running.over.as_mut().map(|o| &mut o.value) {
+                    each(&mut time.value.0);
+                }
+                window(running.window.as_mut(), each);
+                retention(running.keep_state.as_mut(), each);
             }
             Action::Deduplicate(deduplicate) => {
                 deduplicate.within.iter_mut().for_each(|d| each(&mut d.value.0));

@@ -230,6 +230,11 @@ fn texts(body: &StepBody) -> Vec<&Spanned<String>> {
                 named(&n.per, &mut all);
                 all.extend(&n.order);
             }
+            Action::Running(r) => {
+                named(&r.values, &mut all);
+                named(&r.per, &mut all);
+                all.extend(&r.order);
+            }
             Action::Match(m) => {
                 all.extend(m.conditions.iter().flat_map(|c| [&c.event, &c.condition]));
                 m.pattern.value.events(&mut |name| all.push(name));

@@ -37,7 +37,8 @@ fn steps_of(node: &Node) -> Vec<&str> {
         | Op::Rank(_)
         | Op::First(_)
         | Op::Neighbour(_)
-        | Op::Iterate(_) => {
+        | Op::Iterate(_)
+        | Op::Running(_) => {
             vec![&node.name]
         }
         // What is expected of windows is looked at beside the step.

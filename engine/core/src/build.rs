@@ -14,7 +14,7 @@ use arrow::datatypes::SchemaRef;
 use runink_checkpoint::KeyGroups;
 use runink_operators::{
     EpochOperator, OperatorError, changes::ChangesOperator, first::FirstOperator, neighbour::NeighbourOperator, pattern::PatternOperator,
-    rank::RankOperator,
+    rank::RankOperator, running::RunningOperator,
 };
 use runink_planner::{Node, NodeId, Op};
 use std::{cell::Cell, rc::Rc, sync::Arc};
@@ -152,7 +152,7 @@ impl<'scope> Builder<'scope, '_> {
                 rejects.push(more);
                 out
             }
-            Op::Changes(_) | Op::Match(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) => {
+            Op::Changes(_) | Op::Match(_) | Op::Rank(_) | Op::First(_) | Op::Neighbour(_) | Op::Running(_) => {
                 let (input, schema) = (inputs.pop().ok_or_else(missing)?, schema(0).ok_or_else(missing)?);
                 let (operator, keys) = keyed_operator(node, &schema, self.shared.spec.settings.key_groups)?;
                 let (out, more) = stateful::keyed(input, marks.clone(), (id, node), operator, keys, self.shared);
@@ -211,6 +211,7 @@ fn keyed_operator<'n>(
         Op::Rank(op) => (Box::new(RankOperator::new(name, op, input, output, groups)?), &op.keys),
         Op::First(op) => (Box::new(FirstOperator::new(name, op, input, groups)?), &op.keys),
         Op::Neighbour(op) => (Box::new(NeighbourOperator::new(name, op, input, output, groups)?), &op.keys),
+        Op::Running(op) => (Box::new(RunningOperator::new(name, op, input, output, groups)?), &op.keys),
         _ => return Err(OperatorError::plan(name, "a node that is not keyed was taken for one")),
     })
 }

@@ -19,6 +19,8 @@ pub mod pattern;
 pub mod rank;
 mod rejects;
 pub mod rows;
+pub mod running;
+mod settled;
 pub mod stream_join;
 mod summed;
 pub mod table_join;

@@ -182,6 +182,7 @@ fn operator(op: &Op) -> &'static str {
         Op::Rank(_) => "ranking",
         Op::First(_) => "first of each key",
         Op::Neighbour(_) => "neighbours",
+        Op::Running(_) => "running totals",
         Op::Match(_) => "match",
         Op::Rejected => "rejected",
         Op::Output => "output",
@@ -212,6 +213,7 @@ fn inputs(plan: &Plan, node: &Node) -> Vec<Input> {
                 ("by key", by(keys.clone()))
             }
             Op::Iterate(_) => ("by key", by((0..schema.fields().len()).collect())),
+            Op::Running(op) => ("by key", by(op.keys.clone())),
             Op::Check(_) => ("as counts to one worker", Vec::new()),
             Op::Sink(_) => ("to the sink's writers", Vec::new()),
             _ => ("as they come", Vec::new()),
@@ -330,6 +332,7 @@ pub(super) fn work(plan: &Plan, node: &Node) -> Vec<Line> {
         (Op::Rank(op), Some(below)) => order::rank(op, &below.schema),
         (Op::First(op), Some(below)) => order::first(op, &below.schema),
         (Op::Neighbour(op), Some(below)) => order::neighbour(op, &below.schema, &node.schema),
+        (Op::Running(op), Some(below)) => order::running(op, &below.schema),
         (Op::Match(op), Some(below)) => super::pattern::lines(op, &below.schema),
         (Op::StreamJoin(op), Some(left)) => input(1).map(|right| stream_join_lines(op, left, right)).unwrap_or_default(),
         (Op::Iterate(op), Some(start)) => super::recursion::lines(op, start),

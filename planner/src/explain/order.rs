@@ -2,10 +2,10 @@
 
 use super::{
     expression::name,
-    facts::{Line, column, line},
+    facts::{Line, call, column, line},
     words,
 };
-use crate::{EventTime, FirstOp, NeighbourOp, OrderBy, RankOp, RankScope, WindowShape, WindowSpec};
+use crate::{EventTime, FirstOp, NeighbourOp, OrderBy, RankOp, RankScope, RunningOp, RunningOver, WindowShape, WindowSpec};
 use arrow::datatypes::SchemaRef;
 
 fn named(columns: &[usize], schema: &SchemaRef) -> String {
@@ -74,6 +74,23 @@ pub(super) fn first(op: &FirstOp, input: &SchemaRef) -> Vec<Line> {
     }
     let emits = if op.settled { "once the watermark has passed the row" } else { "at once" };
     lines.push(line("emits", emits.into()));
+    lines
+}
+
+pub(super) fn running(op: &RunningOp, input: &SchemaRef) -> Vec<Line> {
+    let mut lines: Vec<Line> = op.calls.iter().map(|c| line("adds", call(c, input))).collect();
+    lines.extend(by(&op.keys, input));
+    lines.push(line("order", moments(&op.time, &op.order, input)));
+    lines.push(match op.over {
+        RunningOver::Time(us) => line("over", format!("rows at most {} older, and those of the same moment", words::duration(us))),
+        RunningOver::Rows(1) => line("over", "the row itself".into()),
+        RunningOver::Rows(rows) => line("over", format!("{rows} rows, the row itself among them")),
+        RunningOver::Window { size, offset } => {
+            let spec = WindowSpec { shape: WindowShape::Tumbling { size, offset }, time: Some(op.time.clone()) };
+            line("over", format!("the rows so far in {}", words::window(&spec, Some(&column(input, op.time.column)))))
+        }
+    });
+    lines.push(line("emits", "once the watermark has passed the row".into()));
     lines
 }
 

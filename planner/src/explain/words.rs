@@ -63,8 +63,8 @@ pub(super) fn state(state: &StateBound, bounded: bool) -> String {
         StateBound::PerKey { ttl_us: None } => "one row per key, without a bound".into(),
         StateBound::ForEver => "one row per key, for ever, as the text says".into(),
         StateBound::UntilEnd => "everything, until the input ends".into(),
-        StateBound::Rows { lifetime_us: Some(us) } => format!("the rows of both inputs, each for {}", duration(*us)),
-        StateBound::Rows { lifetime_us: None } => "the rows of both inputs, without a bound".into(),
+        StateBound::Rows { lifetime_us: Some(us) } => format!("every row for {}", duration(*us)),
+        StateBound::Rows { lifetime_us: None } => "every row, without a bound".into(),
         StateBound::RowsPerKey { rows, ttl_us, for_ever } => {
             let rows = match rows {
                 Some(1) => "one row per key".to_owned(),
@@ -78,7 +78,7 @@ pub(super) fn state(state: &StateBound, bounded: bool) -> String {
                 None => format!("{rows}, without a bound"),
             }
         }
-        StateBound::RowsForEver => "the rows of both inputs, for ever, as the text says".into(),
+        StateBound::RowsForEver => "every row, for ever, as the text says".into(),
     }
 }
 

@@ -66,7 +66,7 @@ impl Lowering<'_> {
 
         let mut arguments = Arguments { flow: &work.flow, computed: Vec::new() };
         let mut key_columns: Vec<usize> = keys.iter().map(|k| arguments.column(&k.typed.expr, "key")).collect();
-        let mut calls = Calls { outputs: &outputs, keys: &keys, calls: Vec::new(), columns: Vec::new() };
+        let mut calls = Calls { outputs: &outputs, keys: &keys, rows: &[], calls: Vec::new(), columns: Vec::new() };
         let results = self.calls(work, &mut calls, &mut arguments)?;
         let Calls { calls, columns: call_columns, .. } = calls;
         let calls = calls.into_iter().map(|(_, call)| call).collect();
@@ -179,7 +179,7 @@ impl Lowering<'_> {
         };
         if place == Place::Group && !typed.aggregates {
             let message = format!("`{name}` has no aggregate in it");
-            let hint = "add it to `by`, or use an aggregate such as `max(…)` or `first_value(…)`";
+            let hint = "use an aggregate such as `max(…)` or `first_value(…)`; a key stands in `by` or `per`";
             return Err(self.error(codes::AGGREGATE_MISSING, work.texts.file, item.expr.span, message, hint));
         }
         Ok(Item { name, span: if item.name.is_some() { span } else { item.expr.span }, typed })
@@ -349,16 +349,18 @@ impl Lowering<'_> {
 }
 
 /// Aggregate calls as they are found.
-struct Calls<'a> {
-    outputs: &'a [Item],
-    keys: &'a [Item],
-    calls: Vec<(AggregateFunction, AggregateCall)>,
-    columns: Vec<Column>,
+pub(super) struct Calls<'a> {
+    pub(super) outputs: &'a [Item],
+    pub(super) keys: &'a [Item],
+    /// Columns that come out beside.
+    pub(super) rows: &'a [Column],
+    pub(super) calls: Vec<(AggregateFunction, AggregateCall)>,
+    pub(super) columns: Vec<Column>,
 }
 
 impl Calls<'_> {
     /// The column of a call; the same call is made once.
-    fn call(
+    pub(super) fn call(
         &mut self,
         function: &AggregateFunction,
         wish: Option<&str>,
@@ -374,6 +376,7 @@ impl Calls<'_> {
                 let taken: Vec<Column> = self
                     .columns
                     .iter()
+                    .chain(self.rows)
                     .cloned()
                     .chain(self.outputs.iter().chain(self.keys).map(|i| Column::new(i.typed.named(&i.name))))
                     .collect();

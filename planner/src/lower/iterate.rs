@@ -162,6 +162,7 @@ impl Lowering<'_> {
             Action::Top(_) => (line.span, "a ranking", REST),
             Action::Deduplicate(_) => (line.span, "`deduplicate`", "leave it out: each different row counts once in a recursion"),
             Action::Neighbours(_) => (line.span, "the row before or behind", REST),
+            Action::Running(_) => (line.span, "an aggregate over the rows before", REST),
             Action::Match(_) => (line.span, "a pattern", REST),
             Action::Sql(_) => {
                 let instead = "write its lines: `join`, `select`, `keep`, `aggregate`";

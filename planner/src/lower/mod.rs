@@ -16,6 +16,7 @@ mod privacy;
 mod query;
 mod refused;
 mod rows;
+mod running;
 mod sink;
 mod source;
 mod step;

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 /// Columns that a line makes: named ones first, then those that nobody sees.
 #[derive(Default)]
-struct Made {
-    columns: Vec<Projected>,
+pub(super) struct Made {
+    pub(super) columns: Vec<Projected>,
     named: usize,
 }
 
@@ -55,13 +55,13 @@ impl Made {
 }
 
 /// How long a line keeps keys.
-struct Kept {
-    ttl_us: Option<i64>,
+pub(super) struct Kept {
+    pub(super) ttl_us: Option<i64>,
     for_ever: bool,
 }
 
 impl Kept {
-    fn of(keep: Option<&Spanned<Retention>>) -> Self {
+    pub(super) fn of(keep: Option<&Spanned<Retention>>) -> Self {
         match keep.map(|k| &k.value) {
             Some(Retention::For(ttl)) => Kept { ttl_us: Some(ttl.value.0), for_ever: false },
             Some(Retention::Forever) => Kept { ttl_us: None, for_ever: true },
@@ -69,7 +69,7 @@ impl Kept {
         }
     }
 
-    fn rows(&self, rows: Option<u64>) -> StateBound {
+    pub(super) fn rows(&self, rows: Option<u64>) -> StateBound {
         StateBound::RowsPerKey { rows, ttl_us: self.ttl_us, for_ever: self.for_ever }
     }
 }
@@ -270,34 +270,9 @@ impl Lowering<'_> {
     pub(super) fn neighbours(&mut self, work: &mut Work<'_>, span: Span, line: &ast::Neighbours) -> Heard<()> {
         let file = work.texts.file;
         let verb = if line.ahead { "lead" } else { "lag" };
-        if !work.flow.stream.is_append_only() {
-            let message = format!("`{verb}` needs rows that stay, and here rows are taken back");
-            let hint = "let the aggregate before it `emit on close`, without `allowed lateness`";
-            return Err(self.error(codes::KEYED_STREAM, file, span, message, hint));
-        }
-        let Some(time) = work.flow.stream.time.clone() else {
-            let message = format!("`{verb}` orders rows by their event time, and the rows here have none");
-            let hint = "give the source `time=<column>`, and keep that column in the steps before";
-            return Err(self.error(codes::WINDOW_TIME, file, span, message, hint));
-        };
         let mut made = Made::default();
         let keys = self.keys(work, &line.per, &mut made)?;
-        let mut order = match &line.order {
-            Some(order) => self.ordered(work, order, &mut made)?,
-            None => vec![OrderBy { column: time.column, descending: false, nulls_first: false }],
-        };
-        if order.first().is_none_or(|o| o.descending || o.column != time.column) {
-            let event_time = work.flow.stream.time_column().unwrap_or_default().to_owned();
-            let message = format!("`{verb}` goes through rows from early to late, so their order begins with the event time");
-            let at = line.order.as_ref().map_or(span, |o| o.span);
-            return Err(self.error(
-                codes::ROW_ORDER,
-                file,
-                at,
-                message,
-                format!("write `order by {event_time}`, and what else orders them after it"),
-            ));
-        }
+        let (time, order) = self.rows_in_time(work, span, verb, line.order.as_ref(), &mut made)?;
         let distance = line.distance.as_ref().map_or(1, |d| d.value);
         if let Some(far) = line.distance.as_ref().filter(|d| d.value > NEIGHBOUR_DISTANCE_MAX) {
             let message = format!("a row that is {distance} rows away is too far: at most {NEIGHBOUR_DISTANCE_MAX} are kept for each key");
@@ -335,7 +310,7 @@ impl Lowering<'_> {
         let op = NeighbourOp {
             keys,
             time,
-            order: order.split_off(1),
+            order,
             distance,
             ahead: line.ahead,
             values: values.iter().map(|v| v.0).collect(),
@@ -346,6 +321,37 @@ impl Lowering<'_> {
         let columns = work.flow.columns().iter().cloned().chain(values.into_iter().map(|v| v.1)).collect();
         self.order_node(work, Op::Neighbour(op), columns, StreamKind::AppendOnly, out_time, state);
         self.drop_helpers(work, span, hidden)
+    }
+
+    /// The event time that rows stand in the order of, and what orders rows of the same moment.
+    pub(super) fn rows_in_time(
+        &mut self,
+        work: &Work<'_>,
+        span: Span,
+        verb: &str,
+        order: Option<&ast::Expr>,
+        made: &mut Made,
+    ) -> Heard<(EventTime, Vec<OrderBy>)> {
+        let file = work.texts.file;
+        if !work.flow.stream.is_append_only() {
+            let message = format!("`{verb}` needs rows that stay, and here rows are taken back");
+            let hint = "let the aggregate before it `emit on close`, without `allowed lateness`";
+            return Err(self.error(codes::KEYED_STREAM, file, span, message, hint));
+        }
+        let Some(time) = work.flow.stream.time.clone() else {
+            let message = format!("`{verb}` orders rows by their event time, and the rows here have none");
+            let hint = "give the source `time=<column>`, and keep that column in the steps before";
+            return Err(self.error(codes::WINDOW_TIME, file, span, message, hint));
+        };
+        let Some(written) = order else { return Ok((time, Vec::new())) };
+        let mut order = self.ordered(work, written, made)?;
+        if order.first().is_none_or(|o| o.descending || o.column != time.column) {
+            let event_time = work.flow.stream.time_column().unwrap_or_default().to_owned();
+            let message = format!("`{verb}` goes through rows from early to late, so their order begins with the event time");
+            let hint = format!("write `order by {event_time}`, and what else orders them after it");
+            return Err(self.error(codes::ROW_ORDER, file, written.span, message, hint));
+        }
+        Ok((time, order.split_off(1)))
     }
 
     fn neighbour_window(&mut self, work: &Work<'_>, line: &ast::Neighbours, verb: &str) -> Heard<Option<(i64, i64)>> {
@@ -373,7 +379,7 @@ impl Lowering<'_> {
     }
 
     /// The columns of a group. A named expression becomes a column of the step, one without a name is not seen.
-    fn keys(&mut self, work: &Work<'_>, items: &[NamedExpr], made: &mut Made) -> Heard<Vec<usize>> {
+    pub(super) fn keys(&mut self, work: &Work<'_>, items: &[NamedExpr], made: &mut Made) -> Heard<Vec<usize>> {
         let mut found: Vec<(Typed, Option<usize>)> = Vec::new();
         for item in items {
             let typed = self.expression(work.texts, &item.expr, work.flow.columns(), Place::Row)?;
@@ -416,7 +422,7 @@ impl Lowering<'_> {
     }
 
     /// Refuses a name that a column has.
-    fn free(&mut self, work: &Work<'_>, made: &Made, name: &str, span: Span) -> Heard<()> {
+    pub(super) fn free(&mut self, work: &Work<'_>, made: &Made, name: &str, span: Span) -> Heard<()> {
         if made.taken(&work.flow).iter().all(|c| c.name() != name) {
             return Ok(());
         }
@@ -425,7 +431,7 @@ impl Lowering<'_> {
     }
 
     /// Computes what was made. Gives the places of what nobody sees.
-    fn make(&mut self, work: &mut Work<'_>, span: Span, made: Made) -> Heard<std::ops::Range<usize>> {
+    pub(super) fn make(&mut self, work: &mut Work<'_>, span: Span, made: Made) -> Heard<std::ops::Range<usize>> {
         let width = work.flow.columns().len();
         let hidden = width + made.named..width + made.columns.len();
         if !made.columns.is_empty() {
@@ -437,7 +443,7 @@ impl Lowering<'_> {
         Ok(hidden)
     }
 
-    fn order_node(
+    pub(super) fn order_node(
         &mut self,
         work: &mut Work<'_>,
         op: Op,

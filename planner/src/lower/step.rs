@@ -201,6 +201,7 @@ impl<'a> Lowering<'a> {
             Action::Top(top) => self.top(work, span, top),
             Action::Deduplicate(deduplicate) => self.deduplicate(work, span, deduplicate),
             Action::Neighbours(neighbours) => self.neighbours(work, span, neighbours),
+            Action::Running(running) => self.running(work, span, running),
             Action::Sql(query) => self.sql(work, span, query),
             Action::Iterate(_) | Action::Other { .. } => Err(self.refused(work.texts.file, action)),
         }

@@ -50,7 +50,7 @@ pub(super) fn has_effects(plan: &Plan, node: &Node) -> bool {
         // A late row is rejected.
         Op::Rank(op) => op.window().is_some(),
         Op::First(op) => op.settled || op.within_us.is_some(),
-        Op::Neighbour(_) => true,
+        Op::Neighbour(_) | Op::Running(_) => true,
         Op::Rows(stages) => {
             let Some(mut schema) = node.inputs.first().map(|&i| &plan.node(i).schema) else { return true };
             stages.iter().any(|stage| {

@@ -58,7 +58,7 @@ fn time_matters(plan: &Plan, source: NodeId) -> bool {
                 Op::StreamJoin(op) => op.bound != JoinBound::Unbounded { ttl_us: None },
                 Op::Rank(op) => op.time().is_some() || op.ttl_us().is_some(),
                 Op::First(op) => op.settled || op.within_us.is_some() || op.ttl_us.is_some(),
-                Op::Neighbour(_) => true,
+                Op::Neighbour(_) | Op::Running(_) => true,
                 _ => false,
             }
     })

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     AggregateOp, ChangesOp, Demand, EventTime, ExpectAction, Fed, MatchOp, NeighbourOp, Node, NodeId, Op, OrderBy, Pick, Plan, RankOp,
-    RankScope, RowStage, RowStageKind, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
+    RankScope, RowStage, RowStageKind, RunningOp, SourceOp, StreamJoinOp, StreamKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
@@ -124,7 +124,7 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
         }
         Op::Rank(op) => vec![rank_needs(op, schema(0), needed)],
         // Rows are told apart by their contents: without a column another one would be the first, or the one before.
-        Op::First(_) | Op::Neighbour(_) => vec![(0..schema(0).fields().len()).collect()],
+        Op::First(_) | Op::Neighbour(_) | Op::Running(_) => vec![(0..schema(0).fields().len()).collect()],
         // All of them, read or not: their contents put rows of the same time in order.
         Op::Match(op) => vec![op.columns_read().into_iter().collect()],
     }
@@ -298,6 +298,14 @@ fn narrow(node: &mut Node, plan: &Plan, needed: &Columns, kept: &[Vec<usize>], n
             node.schema = project(&node.schema, &keep);
             keep
         }
+        Op::Running(op) => {
+            let width = old(0).fields().len();
+            let calls: Vec<usize> = (0..op.calls.len()).filter(|c| needed.contains(&(width + c))).collect();
+            let keep: Vec<usize> = left(0).iter().copied().chain(calls.iter().map(|c| width + c)).collect();
+            narrow_running(op, &calls, left(0));
+            node.schema = project(&node.schema, &keep);
+            keep
+        }
         Op::Match(op) => {
             narrow_match(op, old(0).fields().len(), left(0));
             (0..node.schema.fields().len()).collect()
@@ -409,6 +417,15 @@ fn narrow_rank(op: &mut RankOp, left: &[usize]) {
 fn narrow_neighbour(op: &mut NeighbourOp, values: &[usize], left: &[usize]) {
     narrow_order(&mut op.keys, &mut op.order, Some(&mut op.time), left);
     op.values = values.iter().map(|&v| position(left, op.values[v])).collect();
+}
+
+fn narrow_running(op: &mut RunningOp, calls: &[usize], left: &[usize]) {
+    narrow_order(&mut op.keys, &mut op.order, Some(&mut op.time), left);
+    op.calls = calls.iter().map(|&c| op.calls[c].clone()).collect();
+    for call in &mut op.calls {
+        call.filter = call.filter.map(|f| position(left, f));
+        call.order_by.iter_mut().for_each(|o| o.0 = position(left, o.0));
+    }
 }
 
 fn narrow_match(op: &mut MatchOp, width: usize, left: &[usize]) {

@@ -8,8 +8,8 @@ use super::{
     rewrite::{is_observed, rebuild, redirect},
 };
 use crate::{
-    AggregateCall, AggregateOp, MatchEvent, MatchOp, Node, NodeId, Op, Pick, Plan, Reference, RowStage, RowStageKind, StateBound,
-    StreamJoinOp, TableJoinOp,
+    AggregateCall, AggregateOp, MatchEvent, MatchOp, Node, NodeId, Op, Pick, Plan, Reference, RowStage, RowStageKind, RunningOp,
+    StateBound, StreamJoinOp, TableJoinOp,
 };
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 
@@ -68,6 +68,7 @@ fn same_op(a: &Op, b: &Op) -> bool {
         (Op::Rank(a), Op::Rank(b)) => a == b,
         (Op::First(a), Op::First(b)) => a == b,
         (Op::Neighbour(a), Op::Neighbour(b)) => a == b,
+        (Op::Running(a), Op::Running(b)) => same_running(a, b),
         (Op::Match(a), Op::Match(b)) => same_match(a, b),
         _ => false,
     }
@@ -101,6 +102,12 @@ fn same_aggregate(a: &AggregateOp, b: &AggregateOp) -> bool {
         && *retracts == b.retracts
         && calls.len() == b.calls.len()
         && calls.iter().zip(&b.calls).all(|(a, b)| same_call(a, b))
+}
+
+fn same_running(a: &RunningOp, b: &RunningOp) -> bool {
+    let RunningOp { keys, time, order, over, calls, ttl_us } = a;
+    let same = *keys == b.keys && *time == b.time && *order == b.order && *over == b.over && *ttl_us == b.ttl_us;
+    same && calls.len() == b.calls.len() && calls.iter().zip(&b.calls).all(|(a, b)| same_call(a, b))
 }
 
 fn same_call(a: &AggregateCall, b: &AggregateCall) -> bool {

@@ -4,8 +4,8 @@
 
 use super::rewrite::ColumnTypes;
 use crate::{
-    AggregateOp, Demand, Fed, IterateOp, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RankOp, RankScope,
-    RowStage, RowStageKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
+    AggregateOp, Demand, Fed, IterateOp, MatchOp, NEIGHBOUR_DISTANCE_MAX, NeighbourOp, Node, NodeId, Op, OrderBy, Plan, RUNNING_ROWS_MAX,
+    RankOp, RankScope, RowStage, RowStageKind, RunningOp, RunningOver, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp,
 };
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};
@@ -53,6 +53,7 @@ fn node_fits(plan: &Plan, at: usize, node: &Node) -> Check {
         | Op::Rank(_)
         | Op::First(_)
         | Op::Neighbour(_)
+        | Op::Running(_)
         | Op::Check(_)
         | Op::Output
         | Op::Sink(_) => 1..=1,
@@ -152,6 +153,7 @@ fn op_fits(node: &Node, inputs: &[&Node]) -> Check {
             ensure(same(Some(input)) && node.kind == StreamKind::AppendOnly, || "the first rows are other than those that come".into())
         }
         (Op::Neighbour(op), Some(input)) => neighbour_fits(op, input, node),
+        (Op::Running(op), Some(input)) => running_fits(op, input, node),
         (Op::Match(op), Some(input)) => match_fits(op, input, node),
         (Op::Check(op), Some(input)) => {
             ensure(op.time.column < input.fields().len(), || "the time of an expectation out of range".into())?;
@@ -319,6 +321,25 @@ fn neighbour_fits(op: &NeighbourOp, input: &SchemaRef, node: &Node) -> Check {
     ensure(out.iter().map(|f| f.data_type()).eq(types), || "neighbours give other columns than they should".into())?;
     ensure((1..=NEIGHBOUR_DISTANCE_MAX).contains(&op.distance), || format!("neighbours {} rows away", op.distance))?;
     ensure(node.kind == StreamKind::AppendOnly, || "neighbours of rows that are taken back".into())
+}
+
+fn running_fits(op: &RunningOp, input: &SchemaRef, node: &Node) -> Check {
+    let asked = op.calls.iter().flat_map(|c| c.filter.iter().chain(c.order_by.iter().map(|o| &o.0)));
+    columns_fit(op.keys.iter().chain(order_columns(&op.order)).chain([&op.time.column]).chain(asked), input)?;
+    let named = op.calls.iter().flat_map(|c| c.args.iter().flat_map(datafusion_expr::Expr::column_refs).map(|r| r.name.clone()));
+    named.into_iter().try_for_each(|n| ensure(input.index_of(&n).is_ok(), || format!("`{n}` is aggregated and is no column")))?;
+    let out = node.schema.fields();
+    let own = input.fields().iter().map(|f| f.data_type());
+    ensure(out.iter().map(|f| f.data_type()).take(input.fields().len()).eq(own), || "rows lose columns beside their totals".into())?;
+    let names = out.iter().skip(input.fields().len()).map(|f| f.name());
+    ensure(names.eq(op.calls.iter().map(|c| &c.name)), || "other totals than the plan computes".into())?;
+    let rows = match op.over {
+        RunningOver::Rows(rows) => (1..=RUNNING_ROWS_MAX).contains(&rows),
+        RunningOver::Time(us) => us >= 0,
+        RunningOver::Window { size, .. } => size > 0,
+    };
+    ensure(rows, || format!("totals over {:?}", op.over))?;
+    ensure(node.kind == StreamKind::AppendOnly, || "totals of rows that are taken back".into())
 }
 
 fn match_fits(op: &MatchOp, input: &SchemaRef, node: &Node) -> Check {

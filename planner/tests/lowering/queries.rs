@@ -501,3 +501,28 @@ fn patterns() {
       @do match (a then b) or (b then a) where a is a.bidder = 1 per auction, upper(currency) as upper give first_price = a.price keep for ever",
     );
 }
+
+#[test]
+fn running_aggregates() {
+    same(
+        "select auction, price, sum(price) over w as total, count(*) over w as n
+         from bids window w as (partition by auction order by at range between interval '1' hour preceding and current row)",
+        "    @step(name=A, from=bids)
+      @do running total = sum(price), n = count(*) per auction order by at within 1h
+      @do select auction, price, total, n",
+    );
+    same_steps(
+        "    @step(name=Q)
+      @do sql \"\"\"select auction, max(price) over (partition by auction order by at, bidder rows 9 preceding) as high from bids\"\"\" keep state for 1d",
+        "    @step(name=A, from=bids)
+      @do running high = max(price) per auction order by at, bidder within 10 rows keep state for 1d
+      @do select auction, high",
+    );
+    same(
+        "select auction, sum(price) over (partition by window_start, window_end, auction order by at) as so_far
+         from table(tumble(table bids, descriptor(at), interval '1' day))",
+        "    @step(name=A, from=bids)
+      @do running so_far = sum(price) per auction order by at in tumbling(1d) on at
+      @do select auction, so_far",
+    );
+}

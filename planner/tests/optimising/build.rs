@@ -389,7 +389,7 @@ pub(crate) fn shape(plan: &Plan) -> Vec<String> {
                 Op::Rows(stages) => stages.iter().map(stage_shape).collect::<Vec<_>>().join(" | "),
                 Op::Aggregate(op) => format!("aggregate({})", op.calls.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")),
                 Op::Rank(op) => format!("rank({:?}, {})", op.count, fields(&node.schema)),
-                Op::First(_) | Op::Neighbour(_) => format!("order({})", fields(&node.schema)),
+                Op::First(_) | Op::Neighbour(_) | Op::Running(_) => format!("order({})", fields(&node.schema)),
                 Op::Check(op) => format!("expect({})", op.text),
                 Op::TableJoin(_) | Op::StreamJoin(_) => format!("join({})", fields(&node.schema)),
                 Op::Match(_) => format!("match({})", fields(&node.schema)),

@@ -46,7 +46,7 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
             Op::Rejected => panic!("no plan here reads rejects"),
             Op::StreamJoin(_) => panic!("no plan here joins streams"),
             Op::Rank(op) => rank(op, input(0)),
-            Op::First(_) | Op::Neighbour(_) => panic!("no plan here has a time"),
+            Op::First(_) | Op::Neighbour(_) | Op::Running(_) => panic!("no plan here has a time"),
             Op::Match(_) => panic!("no plan here matches patterns"),
             Op::Check(op) => {
                 // Which rows it sees, when they are, and which of them count, is all that it goes by.

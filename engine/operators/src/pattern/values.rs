@@ -3,19 +3,16 @@
 use super::nodes::Nodes;
 use crate::{
     OperatorError,
-    aggregate::calls::Call,
+    aggregate::calls::{GroupRows, Listed, ListedCall},
     stream_join::{bucket::NONE, rows::SideRows},
 };
 use arrow::{
-    array::{Array, ArrayRef, UInt32Array, new_null_array},
-    compute::{can_cast_types, cast, concat, take},
+    array::{ArrayRef, UInt32Array, new_null_array},
+    compute::{can_cast_types, take},
     datatypes::{DataType, SchemaRef},
-    record_batch::RecordBatch,
 };
 use datafusion_common::DataFusionError;
-use datafusion_expr::Expr;
-use runink_planner::{AggregateCall, Pick, Reference};
-use std::sync::Arc;
+use runink_planner::{Pick, Reference};
 
 /// A path, and a row behind it that is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -38,16 +35,7 @@ pub(super) struct Value {
 enum What {
     First { column: usize, skip: usize },
     Last { column: usize, skip: usize },
-    Call(Box<Aggregated>),
-}
-
-struct Aggregated {
-    call: Call,
-    /// The input's columns that it reads.
-    columns: Vec<usize>,
-    schema: SchemaRef,
-    /// Its result where there is no row.
-    none: ArrayRef,
+    Call(Box<ListedCall>),
 }
 
 /// A column for candidates, and those for which there is none, and why.
@@ -61,15 +49,13 @@ impl Value {
         let what = match &reference.pick {
             Pick::First { column, skip } => What::First { column: *column, skip: *skip },
             Pick::Last { column, skip } => What::Last { column: *column, skip: *skip },
-            Pick::Call(call) => What::Call(Box::new(Aggregated::compile(step, call, input)?)),
-        };
-        let found = match &what {
-            What::First { column, .. } | What::Last { column, .. } => input.field(*column).data_type(),
-            What::Call(aggregated) => &aggregated.call.output,
+            Pick::Call(call) => What::Call(Box::new(ListedCall::compile(step, call, input, reference.field.data_type())?)),
         };
         let data_type = reference.field.data_type().clone();
-        if !can_cast_types(found, &data_type) {
-            return Err(OperatorError::plan(step, format!("{} is of type {found}", reference.field)));
+        if let What::First { column, .. } | What::Last { column, .. } = &what
+            && !can_cast_types(input.field(*column).data_type(), &data_type)
+        {
+            return Err(OperatorError::plan(step, format!("{} is of type {}", reference.field, input.field(*column).data_type())));
         }
         Ok(Value { event: reference.event, what, data_type })
     }
@@ -90,12 +76,12 @@ impl Value {
                 let slots = candidates.iter().map(|candidate| self.slots(candidate, nodes).nth(*skip)).collect();
                 self.picked(slots, *column, rows)
             }
-            What::Call(aggregated) => {
-                let values = self.aggregated(aggregated, candidates, nodes, rows)?;
-                // Texts of several forms are one type for the plan.
-                let plain = *values.column.data_type() == self.data_type;
-                let column = if plain { values.column } else { cast(&values.column, &self.data_type)? };
-                Ok(Values { column, failures: values.failures })
+            What::Call(call) => {
+                // Rows are given from the first to the last.
+                let mut listed = GroupRows::default();
+                candidates.iter().for_each(|candidate| listed.push_reversed(self.slots(candidate, nodes)));
+                let Listed { values, failures } = call.of(&listed, |slots, columns| rows.gather(slots, columns))?;
+                Ok(Values { column: values, failures })
             }
         }
     }
@@ -117,48 +103,6 @@ impl Value {
         };
         Ok(Values { column, failures: Vec::new() })
     }
-
-    fn aggregated(
-        &self,
-        aggregated: &Aggregated,
-        candidates: &[Candidate],
-        nodes: &Nodes,
-        rows: &SideRows,
-    ) -> Result<Values, DataFusionError> {
-        let (mut slots, mut groups) = (Vec::new(), Vec::new());
-        // A group for each candidate that has rows. Rows are given from the first to the last.
-        let mut of: Vec<Option<u32>> = Vec::with_capacity(candidates.len());
-        let mut bound = 0u32;
-        for candidate in candidates {
-            let first = slots.len();
-            slots.extend(self.slots(candidate, nodes));
-            slots[first..].reverse();
-            of.push((slots.len() > first).then_some(bound));
-            groups.resize(slots.len(), bound);
-            bound += u32::from(slots.len() > first);
-        }
-        if bound == 0 {
-            let none = UInt32Array::from_value(0, candidates.len());
-            return Ok(Values { column: take(&aggregated.none, &none, None)?, failures: Vec::new() });
-        }
-        let columns = rows.gather(&slots, &aggregated.columns)?;
-        let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(slots.len()));
-        let batch = RecordBatch::try_new_with_options(aggregated.schema.clone(), columns, &options)?;
-        let mut accumulator = aggregated.call.accumulator()?;
-        accumulator.update(&aggregated.call.input(&batch)?, &groups, bound as usize)?;
-        let result = accumulator.evaluate(&(0..bound).collect::<Vec<_>>())?;
-        let failures = result.failures.into_iter().filter_map(|(group, why)| {
-            let at = of.iter().position(|g| *g == Some(group as u32))?;
-            Some((at, why))
-        });
-        let failures = failures.collect();
-        if bound as usize == candidates.len() {
-            return Ok(Values { column: result.values, failures });
-        }
-        let values = concat(&[result.values.as_ref(), aggregated.none.as_ref()])?;
-        let at: UInt32Array = of.iter().map(|group| Some(group.unwrap_or(bound))).collect();
-        Ok(Values { column: take(&values, &at, None)?, failures })
-    }
 }
 
 /// For each that is there its place among those that are; null for the others.
@@ -172,24 +116,4 @@ fn spread(slots: &[Option<u32>]) -> UInt32Array {
             at
         })
         .collect()
-}
-
-impl Aggregated {
-    fn compile(step: &str, call: &AggregateCall, input: &SchemaRef) -> Result<Self, OperatorError> {
-        let named = call.args.iter().flat_map(Expr::column_refs).filter_map(|c| input.index_of(&c.name).ok());
-        let mut columns: Vec<usize> = named.chain(call.filter).chain(call.order_by.iter().map(|o| o.0)).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        let schema = Arc::new(input.project(&columns).map_err(|e| OperatorError::kernel(step, e))?);
-        let place = |column: usize| columns.binary_search(&column).unwrap_or_default();
-        let call = AggregateCall {
-            filter: call.filter.map(place),
-            order_by: call.order_by.iter().map(|&(c, asc, first)| (place(c), asc, first)).collect(),
-            ..call.clone()
-        };
-        let compiled = Call::compile(step, &call, &schema, false)?;
-        let none = call.function.default_value(&compiled.output).and_then(|value| value.to_array());
-        let none = none.map_err(|e| OperatorError::kernel(step, e))?;
-        Ok(Aggregated { call: compiled, columns, schema, none })
-    }
 }

@@ -2,6 +2,7 @@
 //! batch cuts, workers and restores.
 
 mod reference;
+mod running;
 
 use arrow::{array::*, compute::take_record_batch, datatypes::*};
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
@@ -9,9 +10,10 @@ use reference::{First, Neighbour, Out, Rank, Reference, Row};
 use runink_checkpoint::{KeyGroups, StateChanges, TableReplica};
 use runink_operators::{
     Batch, EpochOperator, EpochTime, Ordered, Rejects, first::FirstOperator, hash::key_hashes, neighbour::NeighbourOperator,
-    rank::RankOperator,
+    rank::RankOperator, running::RunningOperator,
 };
-use runink_planner::{EventTime, FirstOp, NeighbourOp, OrderBy, RankOp, RankScope, WindowShape, WindowSpec};
+use runink_planner::{EventTime, FirstOp, NeighbourOp, OrderBy, RankOp, RankScope, RunningOp, RunningOver, WindowShape, WindowSpec};
+use running::Running;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Few, so that workers share them in many ways.
@@ -25,6 +27,7 @@ enum Op {
     Rank(RankOp),
     First(FirstOp),
     Neighbour(NeighbourOp),
+    Running(RunningOp),
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +82,7 @@ impl Case {
                     fields.push(Arc::new(value));
                 }
             }
+            Op::Running(_) => fields.extend(running::calls().into_iter().map(|(call, t)| field(&call.name, t))),
         }
         Arc::new(Schema::new(fields))
     }
@@ -89,6 +93,7 @@ impl Case {
             Op::Rank(op) => Box::new(RankOperator::new("step", op, &input, &output, groups).unwrap()),
             Op::First(op) => Box::new(FirstOperator::new("step", op, &input, groups).unwrap()),
             Op::Neighbour(op) => Box::new(NeighbourOperator::new("step", op, &input, &output, groups).unwrap()),
+            Op::Running(op) => Box::new(RunningOperator::new("step", op, &input, &output, groups).unwrap()),
         }
     }
 
@@ -97,6 +102,7 @@ impl Case {
             Op::Rank(op) => Box::new(Rank::new(op.clone())),
             Op::First(op) => Box::new(First::new(op.clone())),
             Op::Neighbour(op) => Box::new(Neighbour::new(op.clone())),
+            Op::Running(op) => Box::new(Running::new(op.clone())),
         }
     }
 }
@@ -372,5 +378,20 @@ fn neighbours() {
             Op::Neighbour(NeighbourOp { keys: vec![KEY], time: time(), order, distance, ahead, values, window, ttl_us })
         },
     );
+    check(cases);
+}
+
+#[test]
+fn running_aggregates() {
+    let over = prop_oneof![
+        (0..9i64).prop_map(RunningOver::Time),
+        (1..5u64).prop_map(RunningOver::Rows),
+        (1..9i64, -3..3i64).prop_map(|(size, offset)| RunningOver::Window { size, offset }),
+    ];
+    let cases = (any_order(&[1, 2, 4]), over, any_ttl()).prop_map(|(order, over, ttl_us)| {
+        let ttl_us = ttl_us.filter(|_| matches!(over, RunningOver::Rows(_)));
+        let calls = running::calls().into_iter().map(|(call, _)| call).collect();
+        Op::Running(RunningOp { keys: vec![KEY], time: time(), order, over, calls, ttl_us })
+    });
     check(cases);
 }

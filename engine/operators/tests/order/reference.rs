@@ -48,7 +48,7 @@ impl Row {
         }
     }
 
-    fn out(&self) -> Out {
+    pub fn out(&self) -> Out {
         let shown = |column| {
             self.cell(column).map(|cell| match cell {
                 Cell::Number(n) => n.to_string(),
@@ -59,7 +59,7 @@ impl Row {
     }
 
     /// The event time: the column's, shifted.
-    fn at(&self) -> Option<i64> {
+    pub fn at(&self) -> Option<i64> {
         self.time.map(|t| t + 2)
     }
 }
@@ -76,20 +76,20 @@ fn nulls<T: Ord>(a: Option<T>, b: Option<T>, descending: bool, nulls_first: bool
     }
 }
 
-fn by(order: &[OrderBy], a: &Row, b: &Row) -> Ordering {
+pub fn by(order: &[OrderBy], a: &Row, b: &Row) -> Ordering {
     let each = |o: &OrderBy| nulls(a.cell(o.column), b.cell(o.column), o.descending, o.nulls_first);
     order.iter().map(each).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }
 
-fn contents(a: &Row, b: &Row) -> Ordering {
+pub fn contents(a: &Row, b: &Row) -> Ordering {
     (0..5).map(|c| nulls(a.cell(c), b.cell(c), false, false)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }
 
-fn add(rows: &mut BTreeMap<Out, i64>, row: Out, n: i64) {
+pub fn add(rows: &mut BTreeMap<Out, i64>, row: Out, n: i64) {
     *rows.entry(row).or_default() += n;
 }
 
-fn differences(before: &BTreeMap<Out, i64>, now: &BTreeMap<Out, i64>) -> BTreeMap<Out, i64> {
+pub fn differences(before: &BTreeMap<Out, i64>, now: &BTreeMap<Out, i64>) -> BTreeMap<Out, i64> {
     let mut all = now.clone();
     before.iter().for_each(|(row, n)| add(&mut all, row.clone(), -n));
     all.retain(|_, n| *n != 0);

@@ -11,6 +11,7 @@ mod group;
 mod join;
 mod rank;
 mod recognize;
+mod running;
 mod select;
 mod semi;
 

@@ -52,7 +52,7 @@ pub(super) fn over_in(expr: &SqlExpr) -> Option<Function> {
 }
 
 /// `*` means the columns from before the line that is to come, and the edges of the windows that the rows are cut into.
-fn spread(items: &mut Vec<Item>, part: &Part<'_>) {
+pub(super) fn spread(items: &mut Vec<Item>, part: &Part<'_>) {
     let edges: &[&str] = if part.window.is_some() { &["window_start", "window_end"] } else { &[] };
     let names: Vec<String> =
         part.work.flow.columns().iter().map(|c| c.name().to_owned()).chain(edges.iter().map(|e| (*e).to_owned())).collect();
@@ -350,7 +350,7 @@ impl Lowering<'_> {
     }
 
     /// What stands in `over (…)`, or in `window w as (…)`.
-    fn over(&mut self, scope: &Scope<'_>, select: &Select, call: &Function, at: Span) -> Heard<WindowSpec> {
+    pub(super) fn over(&mut self, scope: &Scope<'_>, select: &Select, call: &Function, at: Span) -> Heard<WindowSpec> {
         let named = |wanted: &str| {
             select.named_window.iter().find_map(|w| match &w.1 {
                 NamedWindowExpr::WindowSpec(spec) if w.0.value.eq_ignore_ascii_case(wanted) => Some(spec.clone()),

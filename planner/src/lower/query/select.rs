@@ -44,6 +44,7 @@ impl Lowering<'_> {
         }
         let mut ranked = self.rank_part(scope, &mut part, select, &mut items, qualify.as_ref(), wanted)?;
         ranked |= self.neighbours_part(scope, &mut part, select, &mut items)?;
+        ranked |= self.running_part(scope, &mut part, select, &mut items)?;
         if part.window.is_some() && !ranked {
             self.edges_as_columns(scope, &mut part)?;
             part.window = None;

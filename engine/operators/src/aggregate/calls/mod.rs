@@ -13,9 +13,12 @@ mod counted;
 mod exact;
 mod extreme;
 mod float;
+mod listed;
 mod ordered;
 mod retained;
 mod sums;
+
+pub(crate) use listed::{GroupRows, Listed, ListedCall};
 
 use crate::{OperatorError, rows::Expression};
 use arrow::{

@@ -1,8 +1,8 @@
-//! The state of [`super::NeighbourOperator`] as a checkpoint sees it: one row per row that is kept.
+//! The state of [`super::SettledRows`] as a checkpoint sees it: one row per row that is kept.
 //!
 //! The layout is that of rankings (see `rank::state`); `.told` is 1 for rows that are settled.
 
-use super::NeighbourOperator;
+use super::SettledRows;
 use crate::{
     Batch,
     aggregate::time::Times,
@@ -14,13 +14,13 @@ use crate::{
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use runink_checkpoint::{StateChanges, StateError, StateTable};
 
-impl NeighbourOperator {
+impl SettledRows {
     fn state_layout(&self) -> Layout {
-        Layout::of(&self.input, &self.op.keys, false)
+        Layout::of(&self.input, &self.keys, false)
     }
 }
 
-impl StateTable for NeighbourOperator {
+impl StateTable for SettledRows {
     fn schema(&self) -> SchemaRef {
         self.state_layout().schema
     }
@@ -42,7 +42,7 @@ impl StateTable for NeighbourOperator {
         layout.fits(rows)?;
         let Opened { columns, sequences, told, .. } = layout.open(rows);
         let batch = Batch::of(RecordBatch::try_new(self.input.clone(), columns.clone())?);
-        let times = Times::read(&self.step, Some(&self.op.time), &batch, 0).map_err(|e| failed(&e))?;
+        let times = Times::read(&self.step, Some(&self.time), &batch, 0).map_err(|e| failed(&e))?;
         let mut scratch = std::mem::take(&mut self.scratch);
         let at = |row| times.at(row).map_err(|why| StateError::Schema(why.message().to_owned()));
         scratch.times = (0..rows.num_rows()).map(at).collect::<Result<_, _>>()?;
