@@ -301,6 +301,15 @@ pub struct AggregateOp {
     pub retracts: bool,
 }
 
+impl AggregateOp {
+    /// Results go out only as windows close or the input ends, once each: which of the epochs before brought a row can no longer be told from them.
+    pub fn gathers(&self) -> bool {
+        let corrects = self.window.is_some() && self.allowed_lateness_us > 0;
+        let ages = self.window.is_none() && self.ttl_us.is_some();
+        self.emit == EmitMode::OnClose && !corrects && !ages && !self.retracts
+    }
+}
+
 /// One aggregate.
 #[derive(Debug, Clone)]
 pub struct AggregateCall {

@@ -98,6 +98,11 @@ impl Gate {
         })
     }
 
+    /// How epochs are cut into intervals.
+    pub(crate) fn cadence(&self) -> Cadence {
+        self.checkpointing.cadence
+    }
+
     /// Whether so much waits for the store that nothing more should be read.
     pub(crate) fn is_full(&self) -> bool {
         self.checkpointing.captures.bytes_waiting() > MAX_WAITING_BYTES

@@ -11,7 +11,7 @@ use crate::{
     scenario::Shared,
 };
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
-use runink_checkpoint::{Epoch, Piece, TableShape};
+use runink_checkpoint::{Boundary, Cadence, Epoch, Piece, TableShape};
 use runink_operators::{
     EpochOperator, EpochTime, OperatorError, Rejects,
     aggregate::{AggregateOperator, MergeAggregate, PartialAggregate},
@@ -28,6 +28,7 @@ use timely::{
     dataflow::{
         Stream,
         channels::{Message, pact::Pipeline},
+        operators::Capability,
         operators::generic::{InputHandleCore, builder_rc::OperatorBuilder, operator::empty},
     },
     progress::frontier::MutableAntichain,
@@ -107,6 +108,29 @@ fn captured(operator: &mut dyn EpochOperator, tells: bool, step: &str) -> Result
     Ok((tells && !changes.is_empty()).then_some(Piece::Table(changes)))
 }
 
+/// What an operator gathers ([`EpochOperator::gathers`]) and owes to the interval between two checkpoints; nothing where none are made.
+struct Owed {
+    cadence: Cadence,
+    /// The right to send in the epoch behind the last one, so that what that one gave need not wait; and the boundary before which it must be used.
+    held: Option<(Boundary, Capability<Time>)>,
+}
+
+impl Owed {
+    /// Whether the interval is over, now that no epoch before `next` comes any more: then what is owed must go, with this right.
+    fn due(&mut self, next: Option<Epoch>) -> Option<Capability<Time>> {
+        let passed = self.cadence.passed(next);
+        self.held.take_if(|(boundary, _)| *boundary <= passed).map(|(_, cap)| cap)
+    }
+
+    /// The operator has worked on an epoch.
+    fn owe(&mut self, epoch: Epoch, cap: &Capability<Time>) {
+        let next = Epoch(epoch.0.saturating_add(1));
+        let boundary = self.cadence.after(epoch);
+        let same = self.cadence.after(next) == boundary;
+        self.held = Some((boundary, if same { cap.delayed(&next.0) } else { cap.clone() }));
+    }
+}
+
 /// Runs an operator: it gets each epoch when the epoch is complete at all inputs.
 fn stateful<'scope>(
     inputs: Vec<Input<'scope>>,
@@ -138,6 +162,7 @@ fn stateful<'scope>(
     let place = (scope.index(), scope.peers());
     let started = guarded(&shared, &name, || restored(operator.as_mut(), (id, node), place, counts, &standing, &shared));
     let mut recorder = started.flatten();
+    let mut owed = shared.gate.as_ref().filter(|_| operator.gathers()).map(|gate| Owed { cadence: gate.cadence(), held: None });
     let again = guarded(&shared, &name, || Ok(operator.again()?)).unwrap_or_default();
     builder.build(move |capabilities| {
         let mut again = capabilities.into_iter().next().filter(|_| !again.is_empty()).map(|cap| (cap, again));
@@ -156,10 +181,14 @@ fn stateful<'scope>(
                 }
             });
             if shared.has_failed() {
+                owed = None;
                 return stash.clear();
             }
             let done = guarded(&shared, &name, || {
                 while let Some((epoch, caps, mut work)) = stash.pop_closed(closed(frontiers)) {
+                    if let Some(cap) = owed.as_mut().and_then(|owed| owed.due(Some(Epoch(epoch)))) {
+                        flush(operator.as_mut(), &mut output, &cap, worker)?;
+                    }
                     if let Some(recorder) = &mut recorder {
                         recorder.begin(Epoch(epoch), || captured(operator.as_mut(), tells, &name))?;
                     }
@@ -191,8 +220,14 @@ fn stateful<'scope>(
                         for given in given.batches {
                             output.send(out_cap, Packet::new(given.batch, given.order));
                         }
+                        if let Some(owed) = &mut owed {
+                            owed.owe(Epoch(epoch), out_cap);
+                        }
                         reject_output.send(reject_cap, &mut rejects, worker)?;
                     }
+                }
+                if let Some(cap) = owed.as_mut().and_then(|owed| owed.due(least(frontiers))) {
+                    flush(operator.as_mut(), &mut output, &cap, worker)?;
                 }
                 match &mut recorder {
                     Some(recorder) => recorder.reach(least(frontiers), || captured(operator.as_mut(), tells, &name)),
@@ -200,11 +235,20 @@ fn stateful<'scope>(
                 }
             });
             if done.is_none() {
+                owed = None;
                 stash.clear();
             }
         }
     });
     (stream, reject_stream)
+}
+
+/// Sends on what an operator has gathered.
+fn flush(operator: &mut dyn EpochOperator, output: &mut PacketOutput, cap: &Capability<Time>, worker: u64) -> Result<(), OperatorError> {
+    for batch in operator.flush()? {
+        output.send(cap, Packet::new(batch, worker << 32));
+    }
+    Ok(())
 }
 
 /// Windows and groups, in one phase or two.

@@ -80,6 +80,19 @@ pub trait EpochOperator {
     fn again(&mut self) -> Result<Vec<Batch>, OperatorError> {
         Ok(Vec::new())
     }
+
+    /// Whether an epoch may leave something behind that is not in the table and must go on before a checkpoint: see [`Self::flush`].
+    fn gathers(&self) -> bool {
+        false
+    }
+
+    /// Gives what it holds so that less travels. When it is given changes no result.
+    ///
+    /// # Errors
+    /// Where a kernel fails. The scenario stops.
+    fn flush(&mut self) -> Result<Vec<Batch>, OperatorError> {
+        Ok(Vec::new())
+    }
 }
 
 /// The batches alone, in order.

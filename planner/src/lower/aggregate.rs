@@ -16,7 +16,7 @@ use crate::{
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion_expr::{
-    Expr, ExprSchemable,
+    Cast, Expr, ExprSchemable,
     expr::{AggregateFunction, NullTreatment},
 };
 use runink_dsl::ast::{self, Emit, NamedExpr, Retention, Span, Spanned};
@@ -393,9 +393,13 @@ impl Calls<'_> {
             .flat_map(|c| c.from.clone())
             .collect();
         let params = &function.params;
+        let argument = |a: &Expr| match whole_numbers(function, a, schema) {
+            Some(whole) => arguments.argument(&whole),
+            None => arguments.argument(a),
+        };
         let call = AggregateCall {
             function: function.func.clone(),
-            args: params.args.iter().map(|a| arguments.argument(a)).collect(),
+            args: params.args.iter().map(argument).collect(),
             distinct: params.distinct,
             filter: params.filter.as_ref().map(|f| arguments.column(f, "filter")),
             order_by: params.order_by.iter().map(|s| (arguments.column(&s.expr, "order"), s.asc, s.nulls_first)).collect(),
@@ -405,6 +409,21 @@ impl Calls<'_> {
         self.calls.push((function.clone(), call));
         self.columns.push(column);
         Ok(name)
+    }
+}
+
+/// The integers of which a mean is asked, before they are made floats: their sum is exact, and so the mean is the same in whatever parts it is computed.
+fn whole_numbers(function: &AggregateFunction, argument: &Expr, schema: &datafusion_common::DFSchema) -> Option<Expr> {
+    let Expr::Cast(Cast { expr, field }) = argument else { return None };
+    if function.func.name() != "avg" || *field.data_type() != DataType::Float64 {
+        return None;
+    }
+    match expr.get_type(schema).ok()? {
+        DataType::Int64 | DataType::UInt64 => Some(expr.as_ref().clone()),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            Some(Expr::Cast(Cast::new(expr.clone(), DataType::Int64)))
+        }
+        _ => None,
     }
 }
 

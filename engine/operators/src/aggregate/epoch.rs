@@ -64,10 +64,12 @@ impl EpochOperator for MergeAggregate {
 
 impl EpochOperator for PartialAggregate {
     fn epoch(&mut self, mut inputs: Vec<Vec<Ordered>>, time: EpochTime, rejects: &mut Rejects) -> Result<Given, OperatorError> {
-        let rows = self.apply(batches(inputs.pop().unwrap_or_default()), time.before, time.clock_us, rejects)?;
-        Ok(Given::of(time.ordered(rows.map(Batch::of))))
+        self.apply(&batches(inputs.pop().unwrap_or_default()), time.before, time.clock_us, rejects)?;
+        let states = self.give(time.watermark, time.clock_us)?;
+        Ok(Given::of(time.ordered(states.into_iter().map(Batch::of))))
     }
 
+    /// What is held here counts where it is merged.
     fn held(&self) -> u64 {
         0
     }
@@ -77,4 +79,12 @@ impl EpochOperator for PartialAggregate {
     }
 
     fn resume(&mut self, _: i64, _: i64) {}
+
+    fn gathers(&self) -> bool {
+        PartialAggregate::gathers(self)
+    }
+
+    fn flush(&mut self) -> Result<Vec<Batch>, OperatorError> {
+        Ok(PartialAggregate::flush(self)?.into_iter().map(Batch::of).collect())
+    }
 }

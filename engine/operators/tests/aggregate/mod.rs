@@ -41,6 +41,8 @@ struct Case {
     epochs: Vec<EpochCase>,
     workers: usize,
     two_phase: bool,
+    /// In two phases: how many rows readers let go on as they are, by turns.
+    passes: Vec<u64>,
     /// Rows can be taken back.
     retracts: bool,
 }
@@ -170,7 +172,7 @@ fn call(case: &Case, fold: &Fold, i: usize) -> (AggregateCall, DataType) {
         }
         Fold::SumInt(c) => (plain(udaf::sum::sum_udaf(), vec![name(c)]), DataType::Int64),
         Fold::SumFloat(c) => (plain(udaf::sum::sum_udaf(), vec![name(c)]), DataType::Float64),
-        Fold::AverageFloat(c) => (plain(udaf::average::avg_udaf(), vec![name(c)]), DataType::Float64),
+        Fold::AverageFloat(c) | Fold::AverageInt(c) => (plain(udaf::average::avg_udaf(), vec![name(c)]), DataType::Float64),
         Fold::Min(c) => (plain(udaf::min_max::min_udaf(), vec![name(c)]), DataType::Int64),
         Fold::Max(c) => (plain(udaf::min_max::max_udaf(), vec![name(c)]), DataType::Int64),
         Fold::MaxText(c) => (plain(udaf::min_max::max_udaf(), vec![name(c)]), DataType::Utf8),
@@ -302,6 +304,17 @@ fn run(case: &Case) {
     let two_phase = case.two_phase && PartialAggregate::supports(&op, &schema);
     let mut reference = Reference::new(case.query.clone());
     let mut workers: Vec<Worker> = (0..case.workers).map(|_| worker(case)).collect();
+    // In two phases: those that read, each on its own.
+    let reader = |_| PartialAggregate::new("step", &op, &schema, KeyGroups::new(GROUPS)).unwrap();
+    let mut readers: Vec<PartialAggregate> = if two_phase { (0..=case.passes.len()).map(reader).collect() } else { vec![] };
+    let send = |states: Vec<RecordBatch>, workers: &mut [Worker]| {
+        let count = workers.len();
+        for states in states {
+            for (worker, part) in workers.iter_mut().zip(routed(&Batch::of(states), 1..1 + case.keys, count)) {
+                worker.operator.merge(&[part.rows]).unwrap();
+            }
+        }
+    };
     let (mut watermark, mut clock, mut sequence) = (i64::MIN, 0, 0);
     let mut live: BTreeMap<Given, i64> = BTreeMap::new();
     let mut there: Vec<Row> = Vec::new();
@@ -336,19 +349,17 @@ fn run(case: &Case) {
         let all = batch(case, &schema, &rows);
         let mut rejects = Rejects::default();
         if two_phase {
-            // As many readers as pieces: each aggregates what it has, and sends the states by key.
-            let mut partials: Vec<Vec<RecordBatch>> = vec![vec![]; workers.len()];
-            let count = workers.len();
-            for piece in cut(&all, &epoch.cuts) {
-                let mut partial = PartialAggregate::new("step", &op, &schema, KeyGroups::new(GROUPS)).unwrap();
-                if let Some(states) = partial.apply(vec![piece], before, clock, &mut rejects).unwrap() {
-                    for (to, part) in partials.iter_mut().zip(routed(&Batch::of(states), 1..1 + case.keys, count)) {
-                        to.push(part.rows);
-                    }
+            // Each reader aggregates what it has, lets it go on as it is now and then, and sends by key what must go on.
+            let count = readers.len();
+            for (at, piece) in cut(&all, &epoch.cuts).into_iter().enumerate() {
+                if let Some(&rows) = case.passes.get((at + number) % count) {
+                    readers[at % count].pass(rows);
                 }
+                readers[at % count].apply(&[piece], before, clock, &mut rejects).unwrap();
             }
-            for (worker, partials) in workers.iter_mut().zip(partials) {
-                worker.operator.merge(&partials).unwrap();
+            for reader in &mut readers {
+                reader.apply(&[], before, clock, &mut rejects).unwrap();
+                send(reader.give(watermark, clock).unwrap(), &mut workers);
             }
         } else {
             let parts = routed(&all, 1..1 + case.keys, workers.len());
@@ -363,6 +374,14 @@ fn run(case: &Case) {
         }
         let found = given(case, &batches);
         assert_eq!(found, expected, "epoch {number}, watermark {watermark}, clock {clock}");
+        if epoch.capture.is_some() {
+            // What readers hold is in no checkpoint: it goes on before one, and gives nothing out.
+            readers.iter_mut().for_each(|reader| send(reader.flush().unwrap(), &mut workers));
+            for worker in workers.iter_mut().filter(|_| two_phase) {
+                let more = worker.operator.close(watermark, clock, &mut rejects).unwrap().batches;
+                assert!(given(case, &more).is_empty());
+            }
+        }
         let reasons = |reason: &str| rejects.rows().iter().filter(|r| r.reason.as_str() == reason).count();
         assert_eq!((reasons("late"), reasons("expression")), (late, rejected), "epoch {number}: {:?}", rejects.rows());
         for (row, diff) in found {
@@ -430,6 +449,7 @@ fn exact_fold() -> impl Strategy<Value = Fold> {
         Just(Fold::Min(A)),
         Just(Fold::Max(B)),
         Just(Fold::MaxText(TEXT)),
+        Just(Fold::AverageInt(A)),
     ]
 }
 
@@ -463,7 +483,8 @@ prop_compose! {
         emit in prop_oneof![Just(Emit::OnClose), Just(Emit::OnChange), (1..8i64).prop_map(Emit::Every)],
         lateness in prop_oneof![Just(0i64), 1..8i64],
         ttl in prop_oneof![Just(None), (1..12i64).prop_map(Some)],
-        two_phase in prop::bool::weighted(0.3),
+        two_phase in prop::bool::weighted(0.5),
+        passes in proptest::collection::vec(0..12u64, 0..4),
         exact in proptest::collection::vec(exact_fold(), 1..4),
         any in proptest::collection::vec(any_fold(), 1..4),
         unit in any::<u8>(),
@@ -480,7 +501,7 @@ prop_compose! {
         let retracts = retracts && !matches!(shape, Shape::Session { .. });
         let (by_clock, ttl) = if retracts { (false, None) } else { (by_clock, ttl) };
         let query = Query { shape: scaled(shape, unit_us), by_clock, emit, lateness, ttl, calls };
-        Case { query, unit, keys, epochs, workers, two_phase, retracts }
+        Case { query, unit, keys, epochs, workers, two_phase, passes, retracts }
     }
 }
 

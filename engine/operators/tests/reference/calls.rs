@@ -47,6 +47,7 @@ pub enum Fold {
     SumInt(usize),
     SumFloat(usize),
     AverageFloat(usize),
+    AverageInt(usize),
     Min(usize),
     Max(usize),
     CountDistinct(usize),
@@ -78,6 +79,10 @@ impl Fold {
             Fold::AverageFloat(c) => {
                 unless_empty(some(c).collect(), &|v| Value::float(v.iter().map(Value::as_float).sum::<f64>() / v.len() as f64))
             }
+            Fold::AverageInt(c) => unless_empty(some(c).collect(), &|v| {
+                let sum: i128 = v.iter().map(|v| i128::from(v.as_int())).sum();
+                Value::float(sum as f64 / v.len() as f64)
+            }),
             Fold::Min(c) => some(c).min().unwrap_or(Value::Null),
             Fold::Max(c) | Fold::MaxText(c) => some(c).max().unwrap_or(Value::Null),
             Fold::CountDistinct(c) => Value::Int(some(c).collect::<std::collections::BTreeSet<_>>().len() as i64),

@@ -1,4 +1,4 @@
-//! Sums and averages of integers, decimals and durations: exact inside, checked when they are read.
+//! Sums and averages of integers, decimals and durations: exact inside, checked when they are read. The mean of integers is a float, rounded once.
 //!
 //! A sum is held in 128 bits where the values are so narrow that no number of rows can overflow them, else in 256. So the order of rows
 //! does not matter, and only a result that its own type cannot hold is a failure.
@@ -8,7 +8,7 @@ use arrow::{
     array::{ArrayRef, ArrowPrimitiveType, AsArray, Decimal128Array, Decimal256Array, Int64Array, PrimitiveArray},
     datatypes::{
         DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, DurationMicrosecondType,
-        DurationMillisecondType, DurationNanosecondType, DurationSecondType, Int64Type, TimeUnit, UInt64Type, i256,
+        DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float64Type, Int64Type, TimeUnit, UInt64Type, i256,
     },
 };
 use datafusion_common::DataFusionError;
@@ -24,7 +24,8 @@ pub(super) fn sums(data_type: &DataType) -> bool {
 
 /// Whether `avg` of that type is computed here.
 pub(super) fn averages(data_type: &DataType, output: &DataType) -> bool {
-    data_type.is_decimal() && average_type(data_type).is_some_and(|t| t == *output)
+    let whole = matches!(data_type, DataType::Int64 | DataType::UInt64) && *output == DataType::Float64;
+    whole || data_type.is_decimal() && average_type(data_type).is_some_and(|t| t == *output)
 }
 
 /// What a sum is held as in state columns.
@@ -196,7 +197,7 @@ macro_rules! of_type {
 pub(super) fn sum(data_type: &DataType) -> Result<Box<dyn Accumulate>, DataFusionError> {
     macro_rules! make {
         ($t:ty, $h:ty) => {
-            Ok(Box::new(Exact::<$t, $h> { output: sum_type(data_type), up: None, slots: Vec::new(), of: PhantomData }))
+            Ok(Box::new(Exact::<$t, $t, $h> { output: sum_type(data_type), read: whole::<$t, $h>, up: None, slots: Vec::new(), of: PhantomData }))
         };
     }
     of_type!(data_type, make)
@@ -207,6 +208,11 @@ pub(super) fn sum(data_type: &DataType) -> Result<Box<dyn Accumulate>, DataFusio
 /// # Errors
 /// Where it is another.
 pub(super) fn average(data_type: &DataType) -> Result<Box<dyn Accumulate>, DataFusionError> {
+    match data_type {
+        DataType::Int64 => return Ok(Box::new(Exact::<Int64Type, Float64Type, i128>::mean())),
+        DataType::UInt64 => return Ok(Box::new(Exact::<UInt64Type, Float64Type, i128>::mean())),
+        _ => {}
+    }
     let output = average_type(data_type).ok_or_else(|| DataFusionError::Internal(format!("no exact average of {data_type}")))?;
     let scale = |t: &DataType| match *t {
         DataType::Decimal32(_, s) | DataType::Decimal64(_, s) | DataType::Decimal128(_, s) | DataType::Decimal256(_, s) => s,
@@ -215,7 +221,7 @@ pub(super) fn average(data_type: &DataType) -> Result<Box<dyn Accumulate>, DataF
     let up = Some(10i128.pow(u32::from((scale(&output) - scale(data_type)).unsigned_abs())));
     macro_rules! make {
         ($t:ty, $h:ty) => {
-            Ok(Box::new(Exact::<$t, $h> { output: output.clone(), up, slots: Vec::new(), of: PhantomData }))
+            Ok(Box::new(Exact::<$t, $t, $h> { output: output.clone(), read: divided::<$t, $h>, up, slots: Vec::new(), of: PhantomData }))
         };
     }
     of_type!(data_type, make)
@@ -227,16 +233,39 @@ struct Slot<H> {
     count: i64,
 }
 
-/// See the module.
-struct Exact<T, H> {
+/// Reads a result of type `R` out of a group that has values; `None` where it does not fit.
+type Read<R, H> = fn(Slot<H>, Option<i128>, &DataType) -> Option<<R as ArrowPrimitiveType>::Native>;
+
+fn whole<T: Summed<H>, H: Held>(slot: Slot<H>, _: Option<i128>, output: &DataType) -> Option<T::Native> {
+    T::read(slot.sum.wide(), output)
+}
+
+fn divided<T: Summed<H>, H: Held>(slot: Slot<H>, up: Option<i128>, output: &DataType) -> Option<T::Native> {
+    let raised = slot.sum.wide().checked_mul(i256::from_i128(up?))?;
+    T::read(raised.checked_div(i256::from_i128(i128::from(slot.count)))?, output)
+}
+
+fn mean(slot: Slot<i128>, _: Option<i128>, _: &DataType) -> Option<f64> {
+    Some(slot.sum as f64 / slot.count as f64)
+}
+
+/// See the module. Values of type `T` are held as `H` and read out as `R`.
+struct Exact<T, R: ArrowPrimitiveType, H> {
     output: DataType,
-    /// For an average: what the sum is multiplied by before it is divided by the count.
+    read: Read<R, H>,
+    /// For an average of decimals: what the sum is multiplied by before it is divided by the count.
     up: Option<i128>,
     slots: Vec<Slot<H>>,
     of: PhantomData<fn(T)>,
 }
 
-impl<T: Summed<H>, H: Held> Exact<T, H> {
+impl<T: Summed<i128>> Exact<T, Float64Type, i128> {
+    fn mean() -> Self {
+        Exact { output: DataType::Float64, read: mean, up: None, slots: Vec::new(), of: PhantomData }
+    }
+}
+
+impl<T: Summed<H>, R: ArrowPrimitiveType, H: Held> Exact<T, R, H> {
     fn grow(&mut self, bound: usize) {
         self.slots.resize(bound.max(self.slots.len()), Slot { sum: H::ZERO, count: 0 });
     }
@@ -244,18 +273,9 @@ impl<T: Summed<H>, H: Held> Exact<T, H> {
     fn slot(&self, group: u32) -> Slot<H> {
         self.slots.get(group as usize).copied().unwrap_or(Slot { sum: H::ZERO, count: 0 })
     }
-
-    fn read(&self, slot: Slot<H>) -> Option<T::Native> {
-        let sum = slot.sum.wide();
-        let value = match self.up {
-            None => sum,
-            Some(up) => sum.checked_mul(i256::from_i128(up))?.checked_div(i256::from_i128(i128::from(slot.count)))?,
-        };
-        T::read(value, &self.output)
-    }
 }
 
-impl<T: Summed<H>, H: Held> Accumulate for Exact<T, H> {
+impl<T: Summed<H>, R: ArrowPrimitiveType, H: Held> Accumulate for Exact<T, R, H> {
     fn update(&mut self, input: &CallInput, groups: &[u32], bound: usize) -> Result<(), DataFusionError> {
         self.grow(bound);
         let values = input.columns[0].as_primitive::<T>().values();
@@ -296,7 +316,7 @@ impl<T: Summed<H>, H: Held> Accumulate for Exact<T, H> {
         let mut failures = Vec::new();
         let values = groups.iter().enumerate().map(|(i, &g)| {
             let slot = self.slot(g);
-            let value = if slot.count == 0 { return None } else { self.read(slot) };
+            let value = if slot.count == 0 { return None } else { (self.read)(slot, self.up, &self.output) };
             if value.is_none() {
                 let what = if self.up.is_some() { "average" } else { "sum" };
                 let held = slot.sum.wide();
@@ -307,7 +327,7 @@ impl<T: Summed<H>, H: Held> Accumulate for Exact<T, H> {
             }
             value
         });
-        let values = Arc::new(values.collect::<PrimitiveArray<T>>().with_data_type(self.output.clone()));
+        let values = Arc::new(values.collect::<PrimitiveArray<R>>().with_data_type(self.output.clone()));
         Ok(Evaluated { values, failures })
     }
 
