@@ -194,7 +194,7 @@ fn only_what_all_readers_filter_is_told() {
 }
 
 #[test]
-fn two_phases_where_partial_results_merge_exactly_and_keys_are_few() {
+fn two_phases_where_partial_results_merge_exactly_and_are_gathered_or_of_few_keys() {
     let two_phase = |keys: &[&str], calls, window, floats: bool| {
         let mut b = Build::default();
         let number = if floats { DataType::Float64 } else { DataType::Int64 };
@@ -210,7 +210,8 @@ fn two_phases_where_partial_results_merge_exactly_and_keys_are_few() {
     let exact = |calls, window, floats| two_phase(&["ok"], calls, window, floats);
     assert!(exact(vec![count_all("n"), sum_of("x", "s"), max_of("x", "m"), mean_of("d", "a")], tumbling, false));
     assert!(two_phase(&[], vec![count_all("n")], None, false));
-    assert!(!two_phase(&["id"], vec![count_all("n")], None, false), "there may be many keys");
+    assert!(!two_phase(&["id"], vec![count_all("n")], None, false), "changes go out in every epoch, and there may be many keys");
+    assert!(two_phase(&["id"], vec![count_all("n"), mean_of("x", "a")], tumbling, false), "a window's results go out once");
     assert!(!exact(vec![count_all("n"), sum_of("x", "s")], tumbling, true), "float sums depend on the order");
     assert!(!exact(vec![mean_of("x", "a")], tumbling, true));
     assert!(!exact(vec![count_all("n")], Some(WindowShape::Session { gap: MINUTE }), false));

@@ -4,10 +4,35 @@ use super::{behind, chunk_of, dealt_to, left, named, open_file};
 use crate::{error, locate::Found};
 use runink_connector_api::{ConnectorError, Left, Ordinal, Piecewise, Poll, SavedPosition, Share, SourceReader};
 use runink_formats::{ColumnarFile, ColumnarFormat, ReadSpec, UNIT_ROWS, UnitReader};
-use std::{fs::File, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+/// The files that are open, by their place among the source's: readers of one process read a file together, so that its pages are decoded once.
+#[derive(Default)]
+pub(crate) struct Shelf(Mutex<BTreeMap<usize, Weak<dyn ColumnarFile>>>);
+
+impl Shelf {
+    fn open(
+        &self,
+        number: usize,
+        open: impl FnOnce() -> Result<Arc<dyn ColumnarFile>, ConnectorError>,
+    ) -> Result<Arc<dyn ColumnarFile>, ConnectorError> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get(&number).and_then(Weak::upgrade) {
+            return Ok(file);
+        }
+        let file = open()?;
+        files.insert(number, Arc::downgrade(&file));
+        Ok(file)
+    }
+}
 
 /// Reads its share of units.
 pub(crate) struct ColumnarReader {
+    shelf: Arc<Shelf>,
     format: ColumnarFormat,
     spec: Arc<ReadSpec>,
     files: Arc<[Found]>,
@@ -39,8 +64,15 @@ struct Reading {
 }
 
 impl ColumnarReader {
-    pub(crate) fn new(format: ColumnarFormat, spec: Arc<ReadSpec>, files: Arc<[Found]>, share: Share, from: Arc<[SavedPosition]>) -> Self {
-        ColumnarReader { format, spec, files, next_file: 0, share, from, open: None }
+    pub(crate) fn new(
+        shelf: Arc<Shelf>,
+        format: ColumnarFormat,
+        spec: Arc<ReadSpec>,
+        files: Arc<[Found]>,
+        share: Share,
+        from: Arc<[SavedPosition]>,
+    ) -> Self {
+        ColumnarReader { shelf, format, spec, files, next_file: 0, share, from, open: None }
     }
 
     fn open_next(&mut self) -> Result<bool, ConnectorError> {
@@ -52,7 +84,7 @@ impl ColumnarReader {
             }
             let file = open_file(&found.path)?;
             let handle = file.try_clone().map_err(|cause| error::cannot_read(&found.path, cause))?;
-            let opened = runink_formats::open(self.format, file);
+            let opened = self.shelf.open(number, || runink_formats::open(self.format, file));
             let columns = or_changed(found, &handle, opened)?;
             self.open = Some(OpenFile { found: found.clone(), number, columns, handle, unit: 0, reading: None });
             return Ok(true);

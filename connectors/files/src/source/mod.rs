@@ -64,6 +64,7 @@ enum Input {
         format: ColumnarFormat,
         spec: Arc<ReadSpec>,
         files: Arc<[Found]>,
+        shelf: Arc<columnar::Shelf>,
     },
 }
 
@@ -182,7 +183,7 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
         Some(speedup) => Some(replay::Pace::new(speedup, &config, located.follow)?),
     };
     let input = match located.format {
-        Format::Columnar(format) => Input::Columnar { format, spec: Arc::new(spec), files: located.files.into() },
+        Format::Columnar(format) => Input::Columnar { format, spec: Arc::new(spec), files: located.files.into(), shelf: Arc::default() },
         Format::Text(format) => {
             let text = Arc::new(Text { format, spec, compression: located.compression });
             if located.target == Target::StandardInput {
@@ -244,8 +245,8 @@ impl Source for FileSource {
             Input::Follow { text, target, base_dir } => {
                 Box::new(follow::FollowReader::new(text.clone(), target.clone(), base_dir.clone())?)
             }
-            Input::Columnar { format, spec, files } => {
-                Box::new(columnar::ColumnarReader::new(*format, spec.clone(), files.clone(), share, from.into()))
+            Input::Columnar { format, spec, files, shelf } => {
+                Box::new(columnar::ColumnarReader::new(shelf.clone(), *format, spec.clone(), files.clone(), share, from.into()))
             }
         };
         Ok(match &self.replay {

@@ -30,7 +30,7 @@ pub const UNIT_ROWS: usize = 32 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnarFormat {
     /// Apache Parquet; its units are slices of row groups, each of at most [`UNIT_ROWS`] rows (a row group of 1 M rows is 31 units, so that several
-    /// workers read one row group side by side and an epoch, which is one unit, stays small; pages of other slices are skipped, not decoded).
+    /// workers read one row group side by side and an epoch, which is one unit, stays small).
     Parquet,
     /// Arrow IPC, as a file or as a stream; its units are the record batches.
     Arrow,
@@ -48,7 +48,7 @@ pub trait ColumnarFile: Send + Sync {
     fn unit_bytes(&self, unit: usize) -> u64;
 
     /// Reads one unit. Columns are matched by name and cast to the types wanted. A unit whose statistics show that no row can fulfil the predicates gives no rows.
-    /// Units are read fastest in ascending order at a constant distance: pages are then decoded once.
+    /// Units are read fastest in ascending order, by one reader or by several that share the file and keep near each other: pages are then decoded once.
     ///
     /// # Errors
     /// Where the file lacks a column, or has one that can never be cast.

@@ -17,7 +17,10 @@ use parquet::{
     schema::types::SchemaDescriptor,
 };
 use runink_connector_api::ConnectorError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// What a file begins and ends with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -33,7 +36,6 @@ struct Shared {
     file: SharedFile,
     metadata: ArrowReaderMetadata,
     units: Vec<Unit>,
-    /// A row group that is being read and may go on with a later unit.
     open: Mutex<Open>,
 }
 
@@ -47,19 +49,24 @@ struct Unit {
     first_row: u64,
 }
 
-/// What was read last.
+/// Units that were decoded for others wait for them. Of more than so many the first is let go, and decoded again by who wants it.
+const WAITING_UNITS_MAX: usize = 16;
+
+/// What is being read, by all who read the file together: the pages of a row group are decoded once, by whoever needs their next rows.
 #[derive(Default)]
 struct Open {
-    last_unit: Option<usize>,
+    spec: Option<ReadSpec>,
     reader: Option<GroupReader>,
+    /// Units that were on the way to a wanted one.
+    waiting: BTreeMap<usize, Vec<RecordBatch>>,
+    /// The unit behind the last one that was decoded.
+    behind_last: Option<usize>,
 }
 
-/// Reads some units of one row group, at a constant distance from each other.
+/// Reads the units of one row group, in order.
 struct GroupReader {
     rows: ParquetRecordBatchReader,
     next_unit: usize,
-    step: usize,
-    spec: ReadSpec,
     /// Rows that were read beyond a unit's end.
     rest: Option<RecordBatch>,
 }
@@ -111,44 +118,88 @@ impl ColumnarFile for ParquetFile {
         // Where rows may be rejected, each must be looked at: what is rejected does not depend on predicates.
         let wanted = self.shared.units.get(unit).filter(|u| !fit.is_exact() || prune::may_match(metadata, schema, u.row_group, spec));
         let remaining = wanted.map_or(0, |u| u.rows);
-        let reader = if remaining > 0 { Some(self.shared.reader(unit, spec)?) } else { None };
-        Ok(Box::new(ParquetUnit { shared: self.shared.clone(), unit, fit, reader, remaining }))
+        let batches = if remaining > 0 { self.shared.decoded(unit, spec)? } else { Vec::new() };
+        Ok(Box::new(ParquetUnit { batches: batches.into_iter(), fit, next_row: wanted.map_or(0, |u| u.first_row) }))
     }
 }
 
 impl Shared {
-    /// A reader whose next row is the unit's first: the one that read up to there, or a new one.
-    fn reader(&self, unit: usize, spec: &ReadSpec) -> Result<GroupReader, ConnectorError> {
+    /// A unit's rows. Whoever wants a unit decodes those before it that the reader has not come to.
+    fn decoded(&self, unit: usize, spec: &ReadSpec) -> Result<Vec<RecordBatch>, ConnectorError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let step = open.last_unit.and_then(|last| unit.checked_sub(last)).filter(|step| *step > 0);
-        open.last_unit = Some(unit);
-        if let Some(reader) = open.reader.take_if(|r| r.next_unit == unit && step == Some(r.step) && same(&r.spec, spec)) {
-            return Ok(reader);
+        if !open.spec.as_ref().is_some_and(|s| same(s, spec)) {
+            *open = Open { spec: Some(spec.clone()), ..Open::default() };
         }
-        drop(open);
-        self.new_reader(unit, step.unwrap_or(1), spec)
+        if let Some(batches) = open.waiting.remove(&unit) {
+            return Ok(batches);
+        }
+        let near = |from: usize| from <= unit && unit - from <= WAITING_UNITS_MAX;
+        let mut reader = match open.reader.take().filter(|r| near(r.next_unit)) {
+            Some(reader) => reader,
+            None => self.new_reader(open.behind_last.filter(|&unit| near(unit)).unwrap_or(unit), spec)?,
+        };
+        loop {
+            let at = reader.next_unit;
+            let batches = self.next_unit(&mut reader)?;
+            open.behind_last = Some(reader.next_unit);
+            let goes_on = self.units.get(reader.next_unit).is_some_and(|next| next.row_group == self.units[at].row_group);
+            if at == unit {
+                // A row group that has come to its end is let go, with its pages.
+                open.reader = goes_on.then_some(reader);
+                return Ok(batches);
+            }
+            open.waiting.insert(at, batches);
+            if open.waiting.len() > WAITING_UNITS_MAX {
+                open.waiting.pop_first();
+            }
+            if !goes_on {
+                // Row groups in between are wanted by nobody: they were ruled out.
+                let group = self.units[unit].row_group;
+                let first = self.units.partition_point(|u| u.row_group < group);
+                reader = self.new_reader(first.max(reader.next_unit), spec)?;
+            }
+        }
     }
 
-    fn new_reader(&self, unit: usize, step: usize, spec: &ReadSpec) -> Result<GroupReader, ConnectorError> {
-        let row_group = self.units[unit].row_group;
-        let mut selectors = Vec::new();
-        let mut at = 0;
-        for slice in self.units[unit..].iter().step_by(step).take_while(|u| u.row_group == row_group) {
-            selectors.push(RowSelector::skip(slice.offset - at));
-            selectors.push(RowSelector::select(slice.rows));
-            at = slice.offset + slice.rows;
-        }
+    /// A reader of the rest of a row group, from a unit on.
+    fn new_reader(&self, unit: usize, spec: &ReadSpec) -> Result<GroupReader, ConnectorError> {
+        let Unit { row_group, offset, .. } = self.units[unit];
+        let total = self.units[unit..].iter().take_while(|u| u.row_group == row_group).map(|u| u.rows).sum();
         let schema = self.metadata.schema();
         let mask = mask(self.metadata.parquet_schema(), schema, spec);
         let rows = guarded(NAME, &self.place(unit), || {
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
                 .with_row_groups(vec![row_group])
-                .with_row_selection(RowSelection::from(selectors))
+                .with_row_selection(RowSelection::from(vec![RowSelector::skip(offset), RowSelector::select(total)]))
                 .with_projection(mask)
                 .with_batch_size(spec.batch_rows.max(1))
                 .build()
         })?;
-        Ok(GroupReader { rows, next_unit: unit, step, spec: spec.clone(), rest: None })
+        Ok(GroupReader { rows, next_unit: unit, rest: None })
+    }
+
+    /// Decodes the reader's next unit.
+    fn next_unit(&self, reader: &mut GroupReader) -> Result<Vec<RecordBatch>, ConnectorError> {
+        let place = self.place(reader.next_unit);
+        let mut remaining = self.units[reader.next_unit].rows;
+        let mut batches = Vec::new();
+        while remaining > 0 {
+            let next = match reader.rest.take() {
+                Some(rest) => Some(rest),
+                None => guarded(NAME, &place, || reader.rows.next().transpose())?,
+            };
+            let Some(batch) = next.filter(|b| b.num_rows() > 0) else {
+                return Err(error::damaged(NAME, &place, std::io::Error::other(format!("{remaining} rows are missing"))));
+            };
+            let rows = batch.num_rows().min(remaining);
+            if rows < batch.num_rows() {
+                reader.rest = Some(batch.slice(rows, batch.num_rows() - rows));
+            }
+            remaining -= rows;
+            batches.push(batch.slice(0, rows));
+        }
+        reader.next_unit += 1;
+        Ok(batches)
     }
 
     fn place(&self, unit: usize) -> String {
@@ -161,45 +212,19 @@ fn same(a: &ReadSpec, b: &ReadSpec) -> bool {
     Arc::ptr_eq(&a.schema, &b.schema) && a.projection == b.projection && a.batch_rows == b.batch_rows
 }
 
-/// Reads one unit.
+/// Gives one unit.
 struct ParquetUnit {
-    shared: Arc<Shared>,
-    unit: usize,
+    batches: std::vec::IntoIter<RecordBatch>,
     fit: Fit,
-    reader: Option<GroupReader>,
-    /// Rows still to come.
-    remaining: usize,
+    next_row: u64,
 }
 
 impl UnitReader for ParquetUnit {
     fn next(&mut self) -> Result<Option<Decoded>, ConnectorError> {
-        let Some(reader) = &mut self.reader else { return Ok(None) };
-        let place = self.shared.place(self.unit);
-        let next = match reader.rest.take() {
-            Some(rest) => Some(rest),
-            None => guarded(NAME, &place, || reader.rows.next().transpose())?,
-        };
-        let Some(batch) = next.filter(|b| b.num_rows() > 0) else {
-            self.reader = None;
-            return Err(error::damaged(NAME, &place, std::io::Error::other(format!("{} rows are missing", self.remaining))));
-        };
-        let unit = self.shared.units[self.unit];
-        let first_row = unit.first_row + (unit.rows - self.remaining) as u64;
-        let rows = batch.num_rows().min(self.remaining);
-        if rows < batch.num_rows() {
-            reader.rest = Some(batch.slice(rows, batch.num_rows() - rows));
-        }
-        self.remaining -= rows;
-        let decoded = guarded(NAME, "the rows", || Ok::<_, std::io::Error>(self.fit.apply(&batch.slice(0, rows), first_row)))??;
-        if self.remaining == 0
-            && let Some(mut reader) = self.reader.take()
-        {
-            reader.next_unit = self.unit + reader.step;
-            if self.shared.units.get(reader.next_unit).is_some_and(|next| next.row_group == unit.row_group) {
-                self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).reader = Some(reader);
-            }
-        }
-        Ok(Some(decoded))
+        let Some(batch) = self.batches.next() else { return Ok(None) };
+        let first_row = self.next_row;
+        self.next_row += batch.num_rows() as u64;
+        guarded(NAME, "the rows", || Ok::<_, std::io::Error>(self.fit.apply(&batch, first_row)))?.map(Some)
     }
 }
 

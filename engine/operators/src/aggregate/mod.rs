@@ -117,7 +117,7 @@ impl AggregateOperator {
             Shape::Panes(panes) => {
                 panes.closed_to = panes.closed_to.max(reached);
                 for batch in &batches {
-                    panes.apply(grouping, batch, self.settings.touches, clock_us, rejects)?;
+                    panes.apply(grouping, batch, self.settings.marks(), clock_us, rejects)?;
                 }
                 Ok(())
             }
@@ -134,7 +134,7 @@ impl AggregateOperator {
     /// Where they do not fit the plan.
     pub fn merge(&mut self, partials: &[RecordBatch]) -> Result<(), OperatorError> {
         match &mut self.shape {
-            Shape::Panes(panes) => partials.iter().try_for_each(|p| panes.merge(&self.grouping, p, self.settings.touches)),
+            Shape::Panes(panes) => partials.iter().try_for_each(|p| panes.merge(&self.grouping, p, self.settings.marks())),
             Shape::Sessions { .. } => Err(OperatorError::plan(&self.grouping.step, "sessions in two phases")),
         }
     }

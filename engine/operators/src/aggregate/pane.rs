@@ -26,6 +26,17 @@ pub(super) const SCHEDULED: u8 = 16;
 /// A capture has the group.
 pub(super) const CAPTURED: u8 = 32;
 
+/// What is noted of groups that get rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marks {
+    /// Nothing: the pane gives its states away and is gone.
+    None,
+    /// That they have rows and that the next capture must have them.
+    Rows,
+    /// Also that the epoch touched them.
+    Touched,
+}
+
 /// The list of changed groups is looked through when it has this many, and twice as many as there are groups.
 const DIRTY_MIN: usize = 1024;
 
@@ -73,9 +84,10 @@ impl Given {
 }
 
 impl Pane {
-    pub(super) fn new(grouping: &Grouping) -> Result<Self, DataFusionError> {
+    /// A pane without groups, with room for so many.
+    pub(super) fn new(grouping: &Grouping, room: usize) -> Result<Self, DataFusionError> {
         Ok(Pane {
-            keys: KeyTable::new(&grouping.layout),
+            keys: KeyTable::with_room(&grouping.layout, room),
             accumulators: grouping.accumulators()?,
             flags: Vec::new(),
             present: 0,
@@ -86,13 +98,13 @@ impl Pane {
         })
     }
 
-    /// Takes rows; `ids` is scratch. `touches` says whether anybody asks which groups an epoch touched.
+    /// Takes rows; `ids` is scratch.
     pub(super) fn update(
         &mut self,
         inputs: &Inputs,
         keys: &KeyRows,
         range: Range<usize>,
-        touches: bool,
+        marks: Marks,
         ids: &mut Vec<u32>,
     ) -> Result<(), DataFusionError> {
         ids.clear();
@@ -105,7 +117,7 @@ impl Pane {
             None => self.weigh(ids, std::iter::repeat(1)),
             Some(diffs) => self.weigh(ids, diffs[range].iter().copied()),
         }
-        self.mark_rows(ids, touches);
+        self.mark_rows(ids, marks);
         Ok(())
     }
 
@@ -135,7 +147,7 @@ impl Pane {
         weights: Option<&[i64]>,
         keys: &KeyRows,
         range: Range<usize>,
-        touches: bool,
+        marks: Marks,
         ids: &mut Vec<u32>,
     ) -> Result<(), DataFusionError> {
         ids.clear();
@@ -148,7 +160,7 @@ impl Pane {
         if let Some(weights) = weights {
             self.weigh(ids, weights[range].iter().copied());
         }
-        self.mark_rows(ids, touches);
+        self.mark_rows(ids, marks);
         Ok(())
     }
 
@@ -162,7 +174,7 @@ impl Pane {
             into.merge(&from.state(&groups)?, &ids, bound)?;
         }
         self.weigh(&ids, groups.iter().map(|&id| other.weight(id)));
-        self.mark_rows(&ids, false);
+        self.mark_rows(&ids, Marks::Rows);
         if self.weights.is_some() {
             self.settle(&ids);
         }
@@ -214,9 +226,13 @@ impl Pane {
         }
     }
 
-    fn mark_rows(&mut self, ids: &[u32], touches: bool) {
+    fn mark_rows(&mut self, ids: &[u32], marks: Marks) {
         let present = if self.weights.is_none() { PRESENT } else { 0 };
-        let bits = present | DIRTY | if touches { TOUCHED } else { 0 };
+        let bits = match marks {
+            Marks::None => return,
+            Marks::Rows => present | DIRTY,
+            Marks::Touched => present | DIRTY | TOUCHED,
+        };
         self.flags.resize(self.keys.bound().max(self.flags.len()), 0);
         for &id in ids {
             let flags = &mut self.flags[id as usize];

@@ -9,7 +9,7 @@
 
 use super::{
     grouping::{Grouping, Inputs},
-    pane::{PRESENT, Pane},
+    pane::{Marks, Pane},
     panes::Panes,
     time::{Run, runs},
 };
@@ -95,7 +95,7 @@ impl PartialAggregate {
                 }
             } else {
                 self.gathered += rows;
-                self.panes.apply(grouping, batch, false, clock_us, rejects)?;
+                self.panes.apply(grouping, batch, Marks::None, clock_us, rejects)?;
             }
         }
         Ok(())
@@ -145,7 +145,7 @@ impl PartialAggregate {
         if self.gathered < JUDGED_ROWS {
             return false;
         }
-        let held: u64 = self.panes.panes.values().map(|p| p.present as u64).sum();
+        let held: u64 = self.panes.panes.values().map(|p| p.keys.bound() as u64).sum();
         let stops = self.gathered < ROWS_PER_STATE_MIN * (self.given + held);
         if stops {
             self.pass(PASSED_ROWS);
@@ -160,8 +160,9 @@ impl PartialAggregate {
         let grouping = &self.grouping;
         let mut pieces = Vec::new();
         for (end, mut pane) in panes {
-            // A group whose rows cancel each other out may have changed all the same.
-            let groups = if grouping.retracts { (0..pane.keys.bound() as u32).collect() } else { pane.with_flag(PRESENT) };
+            // All of them: a group whose rows cancel each other out may have changed all the same.
+            let groups: Vec<u32> = (0..pane.keys.bound() as u32).collect();
+            self.panes.usual = groups.len();
             self.given += groups.len() as u64;
             let mut columns: Vec<ArrayRef> = vec![constant(end, groups.len())];
             columns.extend(pane.keys.columns(&groups).map_err(|e| grouping.error(e))?);

@@ -1,6 +1,6 @@
 //! How an aggregation gives its results out, and the context in which an epoch ends.
 
-use super::{emit::Emission, grouping::Grouping};
+use super::{emit::Emission, grouping::Grouping, pane::Marks};
 use crate::Rejects;
 use arrow::datatypes::SchemaRef;
 use runink_planner::{AggregateOp, EmitMode};
@@ -21,6 +21,11 @@ impl Settings {
         let changelog = op.emit != EmitMode::OnClose || corrects;
         let ages = op.window.is_none() && op.ttl_us.is_some();
         Settings { emit: op.emit, output: output.clone(), changelog, touches: changelog || ages || op.retracts }
+    }
+
+    /// What is noted of groups that get rows.
+    pub(super) fn marks(&self) -> Marks {
+        if self.touches { Marks::Touched } else { Marks::Rows }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     grouping::{Grouping, rows_field},
     keys::KeyRows,
     pane::{CAPTURED, CHANGED, DIRTY, Given, PRESENT, Pane, SCHEDULED},
-    panes::Panes,
+    panes::{Panes, ROOM_MAX},
     sessions::Sessions,
     settings::Settings,
     window::END_OF_TIME,
@@ -268,7 +268,7 @@ fn restore_pane(
     end: i64,
 ) -> Result<(), DataFusionError> {
     let end = if grouping.windowed { end } else { END_OF_TIME };
-    let mut pane = panes.panes.remove(&end).map_or_else(|| Pane::new(grouping), Ok)?;
+    let mut pane = panes.panes.remove(&end).map_or_else(|| Pane::new(grouping, rows.num_rows().min(ROOM_MAX)), Ok)?;
     let mut keys = KeyRows::default();
     grouping.layout.prepare(&rows.columns()[layout.keys.clone()], rows.num_rows(), &mut keys)?;
     let mut ids = Vec::new();

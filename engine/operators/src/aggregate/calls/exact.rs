@@ -197,7 +197,13 @@ macro_rules! of_type {
 pub(super) fn sum(data_type: &DataType) -> Result<Box<dyn Accumulate>, DataFusionError> {
     macro_rules! make {
         ($t:ty, $h:ty) => {
-            Ok(Box::new(Exact::<$t, $t, $h> { output: sum_type(data_type), read: whole::<$t, $h>, up: None, slots: Vec::new(), of: PhantomData }))
+            Ok(Box::new(Exact::<$t, $t, $h> {
+                output: sum_type(data_type),
+                read: whole::<$t, $h>,
+                up: None,
+                slots: Vec::new(),
+                of: PhantomData,
+            }))
         };
     }
     of_type!(data_type, make)

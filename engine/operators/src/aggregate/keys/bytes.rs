@@ -77,6 +77,17 @@ const AT_ONCE: usize = 32;
 const REWRITE_MIN_BYTES: usize = 64 * 1024;
 
 impl BytesKeys {
+    /// No keys, and room for so many.
+    pub(super) fn with_room(keys: usize) -> Self {
+        BytesKeys {
+            table: IdTable::with_room(keys),
+            slots: Vec::with_capacity(keys),
+            nulls: Vec::with_capacity(keys),
+            hashes: Vec::with_capacity(keys),
+            ..BytesKeys::default()
+        }
+    }
+
     pub(super) fn bound(&self) -> usize {
         self.slots.len()
     }

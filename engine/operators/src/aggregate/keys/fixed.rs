@@ -22,13 +22,18 @@ pub(super) struct FixedKeys<W> {
     free: Vec<u32>,
 }
 
-impl<W> Default for FixedKeys<W> {
-    fn default() -> Self {
-        FixedKeys { table: HashTable::new(), words: Vec::new(), nulls: Vec::new(), hashes: Vec::new(), free: Vec::new() }
-    }
-}
-
 impl<W: Copy + Eq> FixedKeys<W> {
+    /// No keys, and room for so many.
+    pub(super) fn with_room(keys: usize) -> Self {
+        FixedKeys {
+            table: HashTable::with_capacity(keys),
+            words: Vec::with_capacity(keys),
+            nulls: Vec::with_capacity(keys),
+            hashes: Vec::with_capacity(keys),
+            free: Vec::new(),
+        }
+    }
+
     pub(super) fn bound(&self) -> usize {
         self.words.len()
     }

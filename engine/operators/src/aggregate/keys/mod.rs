@@ -161,11 +161,16 @@ enum Keys {
 
 impl KeyTable {
     pub(crate) fn new(layout: &Arc<KeyLayout>) -> Self {
+        KeyTable::with_room(layout, 0)
+    }
+
+    /// A table that will probably get so many keys: growing into them would take longer than all else that is done with a key.
+    pub(crate) fn with_room(layout: &Arc<KeyLayout>, keys: usize) -> Self {
         let keys = match layout.form {
             Form::One => Keys::One { seen: false },
-            Form::Word => Keys::Word(FixedKeys::default()),
-            Form::Wide => Keys::Wide(FixedKeys::default()),
-            Form::Text(_) | Form::Rows(_) => Keys::Bytes(BytesKeys::default()),
+            Form::Word => Keys::Word(FixedKeys::with_room(keys)),
+            Form::Wide => Keys::Wide(FixedKeys::with_room(keys)),
+            Form::Text(_) | Form::Rows(_) => Keys::Bytes(BytesKeys::with_room(keys)),
         };
         KeyTable { layout: layout.clone(), keys }
     }

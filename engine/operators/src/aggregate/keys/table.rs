@@ -33,6 +33,11 @@ impl Default for IdTable {
 }
 
 impl IdTable {
+    /// An empty table with room for so many numbers.
+    pub(super) fn with_room(numbers: usize) -> Self {
+        IdTable { places: vec![0; (numbers * 2).next_power_of_two().max(MIN_PLACES)], len: 0 }
+    }
+
     #[inline]
     fn home(&self, hash: u64) -> usize {
         hash as usize & (self.places.len() - 1)

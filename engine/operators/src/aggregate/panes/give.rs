@@ -1,6 +1,6 @@
 //! Giving out windows' results: whole ones when they close, and changes of some groups.
 
-use super::Panes;
+use super::{Panes, ROOM_MAX};
 use crate::{
     OperatorError,
     aggregate::{
@@ -25,7 +25,7 @@ impl Panes {
         }
         let mut window = match self.panes.remove(&end) {
             Some(pane) => pane,
-            None => Pane::new(grouping)?,
+            None => Pane::new(grouping, 0)?,
         };
         let mut groups: BTreeSet<u32> = window.with_flag(PRESENT).into_iter().collect();
         let mut ids = Vec::new();
@@ -76,7 +76,8 @@ impl Panes {
 
     /// A whole window out of its slices.
     fn put_together(&mut self, grouping: &Grouping, end: i64) -> Result<(Vec<ArrayRef>, Vec<Evaluated>, usize), DataFusionError> {
-        let mut whole = Pane::new(grouping)?;
+        let room = self.panes.range(slices(grouping, end)).map(|(_, pane)| pane.keys.bound()).max();
+        let mut whole = Pane::new(grouping, room.unwrap_or(0).min(ROOM_MAX))?;
         for (_, pane) in self.panes.range_mut(slices(grouping, end)) {
             whole.add(pane)?;
         }

@@ -6,7 +6,7 @@ mod give;
 use super::{
     grouping::Grouping,
     keys::KeyRows,
-    pane::{CHANGED, Pane},
+    pane::{CHANGED, Marks, Pane},
     settings::{Settings, Turn},
     time::{is_gone, runs},
     window::END_OF_TIME,
@@ -39,8 +39,13 @@ pub(super) struct Panes {
     pub(super) deleted: Vec<(i64, Vec<ArrayRef>)>,
     /// Groups, by pane, that may have no rows any more.
     vacant: BTreeMap<i64, Vec<u32>>,
+    /// How many groups the last pane had that went: the next ones will probably have as many.
+    pub(super) usual: usize,
     scratch: Scratch,
 }
+
+/// A new pane has room for as many groups as the one before it had, but at most for so many.
+pub(super) const ROOM_MAX: usize = 1 << 20;
 
 #[derive(Default)]
 struct Scratch {
@@ -59,6 +64,7 @@ impl Panes {
             expired_to: None,
             deleted: Vec::new(),
             vacant: BTreeMap::new(),
+            usual: 0,
             scratch: Scratch::default(),
         }
     }
@@ -68,7 +74,7 @@ impl Panes {
         &mut self,
         grouping: &Grouping,
         batch: &Batch,
-        touches: bool,
+        marks: Marks,
         clock_us: i64,
         rejects: &mut Rejects,
     ) -> Result<(), OperatorError> {
@@ -101,14 +107,14 @@ impl Panes {
         for run in runs {
             let pane = self.pane(grouping, run.slice_end).map_err(|e| grouping.error(e))?;
             let range = run.first..run.first + run.rows;
-            pane.update(&inputs, &scratch.keys, range, touches, &mut scratch.ids).map_err(|e| grouping.error(e))?;
+            pane.update(&inputs, &scratch.keys, range, marks, &mut scratch.ids).map_err(|e| grouping.error(e))?;
         }
         self.scratch = scratch;
         Ok(())
     }
 
     /// Takes a batch of partial states (see [`Grouping::partial_fields`]).
-    pub(super) fn merge(&mut self, grouping: &Grouping, batch: &RecordBatch, touches: bool) -> Result<(), OperatorError> {
+    pub(super) fn merge(&mut self, grouping: &Grouping, batch: &RecordBatch, marks: Marks) -> Result<(), OperatorError> {
         let ends = batch
             .column(0)
             .as_primitive_opt::<Int64Type>()
@@ -130,7 +136,7 @@ impl Panes {
             first += run.len();
             let by_call = grouping.by_call(states);
             let weights = weights.map(|w| &w.values()[..]);
-            pane.merge(by_call, weights, &scratch.keys, range, touches, &mut scratch.ids).map_err(|e| grouping.error(e))?;
+            pane.merge(by_call, weights, &scratch.keys, range, marks, &mut scratch.ids).map_err(|e| grouping.error(e))?;
         }
         self.scratch = scratch;
         Ok(())
@@ -145,10 +151,11 @@ impl Panes {
     }
 
     pub(super) fn pane(&mut self, grouping: &Grouping, end: i64) -> Result<&mut Pane, DataFusionError> {
-        Ok(match self.panes.entry(end) {
-            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => place.insert(Pane::new(grouping)?),
-        })
+        if !self.panes.contains_key(&end) {
+            let before = self.panes.range(..end).next_back().map_or(self.usual, |(_, pane)| pane.keys.bound());
+            self.panes.insert(end, Pane::new(grouping, before.min(ROOM_MAX))?);
+        }
+        self.panes.get_mut(&end).ok_or_else(|| DataFusionError::Internal("a pane that was made is missing".into()))
     }
 
     /// Ends an epoch: gives results out as the mode says and lets go of what no row can reach any more.
@@ -348,7 +355,7 @@ impl Panes {
             if !over {
                 break;
             }
-            first.remove();
+            self.usual = first.remove().keys.bound();
             self.expired_to = self.expired_to.max(Some(end));
         }
     }
