@@ -38,7 +38,7 @@ impl Utf8Check {
         }
         while self.checked < end {
             let to = (self.checked + STEP_BYTES).max(end).min(buf.len());
-            match std::str::from_utf8(&buf[self.checked..to]) {
+            match simdutf8::compat::from_utf8(&buf[self.checked..to]) {
                 Ok(_) => self.checked = to,
                 Err(e) => {
                     let at = self.checked + e.valid_up_to();
