@@ -24,6 +24,7 @@ mod json;
 mod keep;
 mod messages;
 mod output;
+mod protobuf;
 mod read;
 mod scan;
 mod text;
@@ -31,13 +32,16 @@ mod utf8;
 
 pub use columnar::{ColumnarFile, ColumnarFormat, UNIT_ROWS, UnitReader, open};
 pub use csv::{CsvFormat, Header, HeaderRow};
-pub use encode::{CellText, Encoder, MULTIPLICITY, MessageEncoder, MessageOutput, OutputFormat, ParquetCompression, avro_schema};
+pub use encode::{
+    ARROW_MESSAGE_BYTES, CellText, Encoder, MULTIPLICITY, MessageEncoder, MessageOutput, OutputFormat, ParquetCompression, avro_schema,
+};
 pub use error::EncodeError;
 pub use infer::{SAMPLE_BYTES, SAMPLE_ROWS, infer};
 pub use messages::{
-    DecodedMessages, MESSAGES_BYTES, MessageDecoder, MessageFormat, Messages, WriterSchemas, avro_columns, avro_decoder, message_decoder,
-    schema_id,
+    DecodedMessages, MESSAGES_BYTES, MessageDecoder, MessageFormat, Messages, ProtobufTypes, WriterSchema, WriterSchemas, avro_columns,
+    avro_decoder, message_decoder, protobuf_decoder, schema_id,
 };
+pub use protobuf::{ProtoFile, ProtoMessage, proto_schema};
 pub use read::{Decoded, ReadSpec};
 pub use scan::RowScan;
 pub use text::{Decoder, MAX_LINE_BYTES, TextFormat, decoder};

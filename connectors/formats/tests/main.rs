@@ -9,5 +9,6 @@ mod errors;
 mod infer;
 mod json;
 mod laws;
+mod protobuf;
 mod random;
 mod support;

@@ -1,9 +1,20 @@
 //! What sources and sinks accept, and what it says.
 
-use crate::{error, native, registry::Registry, token};
+use crate::{
+    error, native,
+    registry::{Registry, SchemaKind},
+    token,
+};
+use arrow::datatypes::SchemaRef;
 use runink_connector_api::{ConnectorError, ConnectorSpec, Delivery, OptionKind, OptionSpec, Options};
-use runink_formats::{CsvFormat, Header, MessageDecoder, MessageFormat, MessageOutput, ReadSpec, avro_decoder, message_decoder};
-use std::sync::LazyLock;
+use runink_formats::{
+    CsvFormat, EncodeError, Header, MessageDecoder, MessageFormat, MessageOutput, ProtoFile, ProtoMessage, ProtobufTypes, ReadSpec,
+    avro_decoder, avro_schema, message_decoder, proto_schema, protobuf_decoder,
+};
+use std::{path::Path, sync::LazyLock};
+
+/// The type of Protobuf messages that a sink makes, unless its options name one.
+const ROW: &str = "Row";
 
 const fn option(name: &'static str, kind: OptionKind, about: &'static str) -> OptionSpec {
     OptionSpec { name, kind, required: false, default: None, about }
@@ -17,20 +28,30 @@ const fn required(name: &'static str, about: &'static str) -> OptionSpec {
     OptionSpec { name, kind: OptionKind::Text, required: true, default: None, about }
 }
 
-const SOURCE_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "avro", "debezium", "arrow", "raw"]);
-const SINK_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "avro", "raw"]);
+const SOURCE_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "avro", "protobuf", "debezium", "arrow", "raw"]);
+const SINK_FORMATS: OptionKind = OptionKind::OneOf(&["json", "csv", "avro", "protobuf", "arrow", "raw"]);
 const KEY_FORMATS: OptionKind = OptionKind::OneOf(&["text", "json"]);
 
-fn both(formats: OptionKind, about: &'static str) -> [OptionSpec; 8] {
+fn both(formats: OptionKind, about: &'static str) -> [OptionSpec; 10] {
     [
         required("brokers", "Where the brokers are: `host:port`, several with commas between them."),
         required("topic", "The topic."),
         by_default("format", formats, "json", about),
         option("delimiter", OptionKind::Text, "CSV: the character between cells, or `tab`; a comma unless given."),
         option("null", OptionKind::Text, "CSV: the unquoted text of a null; the empty text unless given."),
-        option("schema_registry", OptionKind::Text, "Avro: where the schema registry is, as a URL."),
-        option("schema_registry_user", OptionKind::Text, "Avro: who asks the schema registry."),
-        option("schema_registry_password", OptionKind::Text, "Avro: the user's password there, as `${secret.NAME}`."),
+        option("schema_registry", OptionKind::Text, "Avro, Protobuf: where the schema registry is, as a URL."),
+        option("schema_registry_user", OptionKind::Text, "Avro, Protobuf: who asks the schema registry."),
+        option("schema_registry_password", OptionKind::Text, "Avro, Protobuf: the user's password there, as `${secret.NAME}`."),
+        option(
+            "proto_file",
+            OptionKind::Path,
+            "Protobuf without a registry: the `.proto` file that has the messages' type; what it imports stands in the same folder.",
+        ),
+        option(
+            "message",
+            OptionKind::Text,
+            "Protobuf: the name of the messages' type, with its package: `shop.Order`. The first of the file unless given; `Row` where a sink makes the type.",
+        ),
     ]
 }
 
@@ -60,7 +81,7 @@ fn handed_on(names: &[&'static [&'static str]]) -> impl Iterator<Item = OptionSp
 static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
     let mut specs: Vec<_> = both(
         SOURCE_FORMATS,
-        "What a message holds: a JSON object, a row of CSV without a header, Avro with its schema's number, an event of Debezium's (JSON; needs `key`), an Arrow IPC stream of rows, or (`raw`) the value of the only column.",
+        "What a message holds: a JSON object, a row of CSV without a header, Avro or Protobuf (with a schema's number; Protobuf also without), an event of Debezium's (JSON; needs `key`), an Arrow IPC stream of rows, or (`raw`) the value of the only column.",
     )
     .into();
     specs.extend([
@@ -98,7 +119,7 @@ static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
 
 static SINK: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
     let mut specs: Vec<_> =
-        both(SINK_FORMATS, "What a message holds: a JSON object, a row of CSV without a header, Avro with its schema's number, or (`raw`) the value of the only column.")
+        both(SINK_FORMATS, "What a message holds: a JSON object, a row of CSV without a header, Avro or Protobuf (with a schema's number; Protobuf also without), an Arrow IPC stream of many rows, or (`raw`) the value of the only column.")
             .into();
     specs.extend([
         by_default(
@@ -146,11 +167,15 @@ pub(crate) static SPEC: LazyLock<ConnectorSpec> = LazyLock::new(|| ConnectorSpec
 pub(crate) enum ValueFormat {
     Plain(MessageFormat),
     Avro(Registry),
+    /// Bare messages of one type.
+    Protobuf(ProtoMessage),
+    /// Messages that say which registered schema they were written with.
+    RegisteredProtobuf(Registry),
 }
 
 impl ValueFormat {
-    /// The format that a source's options name.
-    pub(crate) fn of(options: &Options) -> Result<Self, ConnectorError> {
+    /// The format that a source's options name. Paths start at `base`.
+    pub(crate) fn of(options: &Options, base: &Path) -> Result<Self, ConnectorError> {
         check_format_options(options)?;
         Ok(ValueFormat::Plain(match options.text("format").unwrap_or("json") {
             "json" => MessageFormat::Json,
@@ -158,7 +183,13 @@ impl ValueFormat {
             "debezium" => MessageFormat::Debezium,
             "arrow" => MessageFormat::Arrow,
             "raw" => MessageFormat::Raw,
-            "avro" => return registry(options).map(ValueFormat::Avro),
+            "avro" => return registry(options, SchemaKind::Avro).map(ValueFormat::Avro),
+            "protobuf" => {
+                return Ok(match proto_file(options, base)? {
+                    Some(message) => ValueFormat::Protobuf(message),
+                    None => ValueFormat::RegisteredProtobuf(registry(options, SchemaKind::Protobuf)?),
+                });
+            }
             other => return Err(no_format(other)),
         }))
     }
@@ -168,6 +199,8 @@ impl ValueFormat {
         match self {
             ValueFormat::Plain(format) => message_decoder(format, spec),
             ValueFormat::Avro(registry) => Ok(avro_decoder(spec, Box::new(registry.clone()))),
+            ValueFormat::Protobuf(message) => protobuf_decoder(spec, ProtobufTypes::Bare(message.clone())),
+            ValueFormat::RegisteredProtobuf(registry) => protobuf_decoder(spec, ProtobufTypes::Registered(Box::new(registry.clone()))),
         }
     }
 
@@ -179,27 +212,50 @@ impl ValueFormat {
     /// Where schemas are looked up.
     pub(crate) fn registry(&self) -> Option<&Registry> {
         match self {
-            ValueFormat::Avro(registry) => Some(registry),
-            ValueFormat::Plain(_) => None,
+            ValueFormat::Avro(registry) | ValueFormat::RegisteredProtobuf(registry) => Some(registry),
+            ValueFormat::Plain(_) | ValueFormat::Protobuf(_) => None,
         }
     }
 }
 
-/// How values of a sink are written; `schema` gives the Avro schema of its rows.
-pub(crate) fn output_format(
-    options: &Options,
-    schema: impl FnOnce() -> Result<String, ConnectorError>,
-) -> Result<MessageOutput, ConnectorError> {
+/// How values of a sink are written, whose rows have these columns, and with `changes` how often each counts. What needs a schema in a registry has one from
+/// now on.
+pub(crate) fn output_format(options: &Options, base: &Path, columns: &SchemaRef, changes: bool) -> Result<MessageOutput, EncodeError> {
     check_format_options(options)?;
-    match options.text("format").unwrap_or("json") {
-        "json" => Ok(MessageOutput::Json),
-        "csv" => csv(options).map(MessageOutput::Csv),
-        "raw" => Ok(MessageOutput::Raw),
-        "avro" => {
-            let subject = format!("{}-value", topic(options)?);
-            Ok(MessageOutput::Avro(registry(options)?.register(&subject, &schema()?)?))
-        }
-        other => Err(no_format(other)),
+    let subject = || topic(options).map(|topic| format!("{topic}-value"));
+    Ok(match options.text("format").unwrap_or("json") {
+        "json" => MessageOutput::Json,
+        "csv" => MessageOutput::Csv(csv(options)?),
+        "raw" => MessageOutput::Raw,
+        "arrow" => MessageOutput::Arrow,
+        "avro" => MessageOutput::Avro(registry(options, SchemaKind::Avro)?.register(&subject()?, &avro_schema(columns, changes)?)?),
+        "protobuf" => match proto_file(options, base)? {
+            Some(message) => MessageOutput::Protobuf(message, None),
+            None => {
+                let registry = registry(options, SchemaKind::Protobuf)?;
+                let name = options.text("message").unwrap_or(ROW);
+                let text = proto_schema(columns, changes, name)?;
+                let message = ProtoFile::parse(&text, Vec::new())?.message(Some(name))?;
+                MessageOutput::Protobuf(message, Some(registry.register(&subject()?, &text)?))
+            }
+        },
+        other => return Err(no_format(other).into()),
+    })
+}
+
+/// The type that the options name a file for; `None` where a registry has it.
+fn proto_file(options: &Options, base: &Path) -> Result<Option<ProtoMessage>, ConnectorError> {
+    match (options.text("proto_file"), options.text("schema_registry")) {
+        (Some(_), Some(_)) => Err(error::options(
+            "`proto_file` and `schema_registry` both say what messages are",
+            "leave `schema_registry` out where messages have no schema's number before them, and else `proto_file`",
+        )),
+        (Some(path), None) => ProtoFile::open(&base.join(path))?.message(options.text("message")).map(Some),
+        (None, Some(_)) => Ok(None),
+        (None, None) => Err(error::options(
+            "`format=protobuf` needs to know what messages are",
+            "add `proto_file=\"orders.proto\"`, or `schema_registry=\"http://host:8081\"`",
+        )),
     }
 }
 
@@ -207,18 +263,21 @@ fn no_format(format: &str) -> ConnectorError {
     error::options(format!("there is no format `{format}` here"), "see the option `format` of the connector")
 }
 
-fn registry(options: &Options) -> Result<Registry, ConnectorError> {
-    Registry::of(options)?
+fn registry(options: &Options, kind: SchemaKind) -> Result<Registry, ConnectorError> {
+    Registry::of(options, kind)?
         .ok_or_else(|| error::options("`format=avro` needs to know where the schemas are", "add `schema_registry=\"http://host:8081\"`"))
 }
 
 /// Options of one format are not for others.
 fn check_format_options(options: &Options) -> Result<(), ConnectorError> {
     let format = options.text("format").unwrap_or("json");
-    let of = [("csv", &["delimiter", "null"][..]), ("avro", &["schema_registry", "schema_registry_user", "schema_registry_password"])];
-    for (owner, names) in of.into_iter().filter(|(owner, _)| *owner != format) {
+    let of: [(&[&str], &str, &[&str]); 3] = [
+        (&["csv"], "CSV", &["delimiter", "null"]),
+        (&["avro", "protobuf"], "Avro and Protobuf", &["schema_registry", "schema_registry_user", "schema_registry_password"]),
+        (&["protobuf"], "Protobuf", &["proto_file", "message"]),
+    ];
+    for (_, what, names) in of.into_iter().filter(|(owners, ..)| !owners.contains(&format)) {
         if let Some(given) = names.iter().find(|name| options.get(name).is_some()) {
-            let what = if owner == "csv" { "CSV" } else { "Avro" };
             return Err(error::options(
                 format!("`{given}` is an option of {what}, and the format is `{format}`"),
                 format!("leave `{given}` out"),

@@ -7,7 +7,7 @@ use reqwest::{
     blocking::{Client, RequestBuilder},
 };
 use runink_connector_api::{ConnectorError, Options};
-use runink_formats::WriterSchemas;
+use runink_formats::{WriterSchema, WriterSchemas};
 use serde::Deserialize;
 use std::{
     collections::HashMap,
@@ -25,13 +25,34 @@ const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// How many schemas are kept.
 const MAX_KEPT: usize = 10_000;
 
+/// How many files a schema may import, also by way of others.
+const MAX_IMPORTS: usize = 200;
+
+/// What schemas are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SchemaKind {
+    Avro,
+    Protobuf,
+}
+
+impl SchemaKind {
+    /// As registries call it.
+    fn name(self) -> &'static str {
+        match self {
+            SchemaKind::Avro => "AVRO",
+            SchemaKind::Protobuf => "PROTOBUF",
+        }
+    }
+}
+
 /// See the module. Clones share what they know.
 #[derive(Clone)]
 pub(crate) struct Registry {
+    kind: SchemaKind,
     url: String,
     user: Option<(String, Option<String>)>,
     client: Client,
-    schemas: Arc<Mutex<HashMap<u32, Option<String>>>>,
+    schemas: Arc<Mutex<HashMap<u32, Option<WriterSchema>>>>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +60,16 @@ struct SchemaAnswer {
     schema: String,
     #[serde(rename = "schemaType")]
     schema_type: Option<String>,
+    #[serde(default)]
+    references: Vec<Reference>,
+}
+
+/// A file that a schema imports, and where the registry has it.
+#[derive(Deserialize)]
+struct Reference {
+    name: String,
+    subject: String,
+    version: u32,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +79,7 @@ struct IdAnswer {
 
 impl Registry {
     /// The registry that options name.
-    pub(crate) fn of(options: &Options) -> Result<Option<Self>, ConnectorError> {
+    pub(crate) fn of(options: &Options, kind: SchemaKind) -> Result<Option<Self>, ConnectorError> {
         let Some(url) = options.text("schema_registry") else { return Ok(None) };
         let url = secret::resolve("schema_registry", url, secret::of_process)?;
         if !(url.starts_with("http://") || url.starts_with("https://")) {
@@ -75,7 +106,7 @@ impl Registry {
             Ok(Err(cause)) => return Err(error::registry(&url, &cause.to_string())),
             Err(_) => return Err(error::bug("the HTTP client has no cryptography")),
         };
-        Ok(Some(Registry { url: url.trim_end_matches('/').to_owned(), user, client: http, schemas: Arc::default() }))
+        Ok(Some(Registry { kind, url: url.trim_end_matches('/').to_owned(), user, client: http, schemas: Arc::default() }))
     }
 
     /// Asks with bounded patience; gives the status and the text of the answer.
@@ -105,22 +136,13 @@ impl Registry {
         }
     }
 
-    /// The schema of that number; `None` where there is none, or where it is no Avro.
-    pub(crate) fn schema(&self, id: u32) -> Result<Option<String>, ConnectorError> {
+    /// The schema of that number; `None` where there is none, or where it is of another kind.
+    pub(crate) fn schema(&self, id: u32) -> Result<Option<WriterSchema>, ConnectorError> {
         let kept = || self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(schema) = kept().get(&id) {
             return Ok(schema.clone());
         }
-        let (status, text) = self.ask(|client| client.get(format!("{}/schemas/ids/{id}", self.url)))?;
-        let schema = match status {
-            StatusCode::NOT_FOUND => None,
-            status if status.is_success() => {
-                let answer: SchemaAnswer =
-                    serde_json::from_str(&text).map_err(|e| error::registry(&self.url, &format!("its answer is no schema: {e}")))?;
-                (answer.schema_type.as_deref().unwrap_or("AVRO") == "AVRO").then_some(answer.schema)
-            }
-            status => return Err(error::registry(&self.url, &format!("it answers with {status}"))),
-        };
+        let schema = self.whole(&format!("schemas/ids/{id}"))?;
         let mut kept = kept();
         // What is not there may come; it is asked for again when the source is opened anew.
         if kept.len() < MAX_KEPT {
@@ -129,23 +151,54 @@ impl Registry {
         Ok(schema)
     }
 
-    /// The newest schema of a subject; `None` where it has none.
-    pub(crate) fn latest(&self, subject: &str) -> Result<Option<String>, ConnectorError> {
-        let (status, text) = self.ask(|client| client.get(format!("{}/subjects/{subject}/versions/latest", self.url)))?;
+    /// The newest schema of a subject; `None` where it has none, or one of another kind.
+    pub(crate) fn latest(&self, subject: &str) -> Result<Option<WriterSchema>, ConnectorError> {
+        self.whole(&format!("subjects/{subject}/versions/latest"))
+    }
+
+    /// What stands at a place; `None` where nothing does.
+    fn get(&self, path: &str) -> Result<Option<SchemaAnswer>, ConnectorError> {
+        let (status, text) = self.ask(|client| client.get(format!("{}/{path}", self.url)))?;
         match status {
             StatusCode::NOT_FOUND => Ok(None),
             status if status.is_success() => {
-                let answer: SchemaAnswer =
-                    serde_json::from_str(&text).map_err(|e| error::registry(&self.url, &format!("its answer is no schema: {e}")))?;
-                Ok(Some(answer.schema))
+                serde_json::from_str(&text).map(Some).map_err(|e| error::registry(&self.url, &format!("its answer is no schema: {e}")))
             }
             status => Err(error::registry(&self.url, &format!("it answers with {status}"))),
         }
     }
 
+    /// A schema with all that it imports.
+    fn whole(&self, path: &str) -> Result<Option<WriterSchema>, ConnectorError> {
+        let Some(answer) = self.get(path)?.filter(|a| a.schema_type.as_deref().unwrap_or("AVRO") == self.kind.name()) else {
+            return Ok(None);
+        };
+        let mut imports: Vec<(String, String)> = Vec::new();
+        let mut open = answer.references;
+        while let Some(reference) = open.pop() {
+            if imports.iter().any(|(name, _)| *name == reference.name) {
+                continue;
+            }
+            if imports.len() >= MAX_IMPORTS {
+                return Err(error::registry(&self.url, &format!("a schema imports more than {MAX_IMPORTS} files")));
+            }
+            let Some(imported) = self.get(&format!("subjects/{}/versions/{}", reference.subject, reference.version))? else {
+                let message = format!("it lacks version {} of `{}`, which a schema imports", reference.version, reference.subject);
+                return Err(error::registry(&self.url, &message));
+            };
+            imports.push((reference.name, imported.schema));
+            open.extend(imported.references);
+        }
+        Ok(Some(WriterSchema { text: answer.schema, imports }))
+    }
+
     /// The number of a schema under a subject, which has it from now on.
     pub(crate) fn register(&self, subject: &str, schema: &str) -> Result<u32, ConnectorError> {
-        let body = serde_json::json!({ "schema": schema });
+        let body = match self.kind {
+            // What is not said is Avro, also to registries that know nothing else.
+            SchemaKind::Avro => serde_json::json!({ "schema": schema }),
+            kind => serde_json::json!({ "schema": schema, "schemaType": kind.name() }),
+        };
         let url = format!("{}/subjects/{subject}/versions", self.url);
         let request = |client: &Client| client.post(&url).json(&body).header("content-type", "application/vnd.schemaregistry.v1+json");
         let (status, text) = self.ask(request)?;
@@ -162,7 +215,7 @@ impl Registry {
 }
 
 impl WriterSchemas for Registry {
-    fn schema(&mut self, id: u32) -> Result<Option<String>, ConnectorError> {
+    fn schema(&mut self, id: u32) -> Result<Option<WriterSchema>, ConnectorError> {
         Registry::schema(self, id)
     }
 }

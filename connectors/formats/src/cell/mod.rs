@@ -7,7 +7,7 @@ mod write;
 
 pub(crate) use base64::{decode_base64, encode_base64};
 pub(crate) use number::{Grammar, Number, fits_precision, scan_number};
-pub(crate) use time::{parse_date, parse_moment, parse_time, units_per_second};
+pub(crate) use time::{Moment, parse_date, parse_moment, parse_time, units_per_second};
 pub(crate) use write::{write_date, write_decimal, write_f32, write_f64, write_i64, write_time, write_timestamp, write_u64};
 
 /// A flag as CSV has it.

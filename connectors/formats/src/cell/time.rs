@@ -27,6 +27,11 @@ pub(crate) fn units_per_second(unit: TimeUnit) -> i64 {
 }
 
 impl Moment {
+    /// Whole seconds since 1970, and nanoseconds after them; `None` where these make a second or more.
+    pub(crate) fn new(seconds: i64, nanos: i32) -> Option<Self> {
+        u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000).map(|nanos| Moment { seconds, nanos })
+    }
+
     /// In a unit since 1970; `None` where that does not fit.
     #[inline(always)]
     pub(crate) fn in_unit(self, unit: TimeUnit) -> Option<i64> {

@@ -4,7 +4,7 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 use std::sync::Arc;
 
 /// The type that a type is cast to before it is written as text; the same where it is written as it is. `None` where it has no form.
-pub(super) fn canonical(data_type: &DataType) -> Option<DataType> {
+pub(crate) fn canonical(data_type: &DataType) -> Option<DataType> {
     Some(match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,

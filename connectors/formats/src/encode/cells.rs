@@ -33,7 +33,7 @@ pub(super) fn check(format: &str, schema: &Schema) -> Result<(), ConnectorError>
 }
 
 /// One column.
-pub(super) struct Cells {
+pub(crate) struct Cells {
     nulls: Option<NullBuffer>,
     values: Values,
 }
@@ -71,7 +71,7 @@ fn scalars<T: ArrowPrimitiveType>(array: &dyn Array) -> ScalarBuffer<T::Native> 
 
 impl Cells {
     /// The cells of a column. Types must have been checked.
-    pub(super) fn new(field: &Field, array: &dyn Array) -> Result<Self, ConnectorError> {
+    pub(crate) fn new(field: &Field, array: &dyn Array) -> Result<Self, ConnectorError> {
         let wanted = canonical(array.data_type()).ok_or_else(|| error::type_not_supported("text", field.name(), array.data_type()))?;
         if wanted == *array.data_type() {
             return Self::typed(field, array);
@@ -188,7 +188,7 @@ impl Cells {
 
     /// Writes a cell that is not null as plain text.
     #[inline]
-    pub(super) fn write_text(&self, row: usize, out: &mut Vec<u8>) {
+    pub(crate) fn write_text(&self, row: usize, out: &mut Vec<u8>) {
         match &self.values {
             Values::Text(values) | Values::Json(values) => out.extend_from_slice(values.value(row).as_bytes()),
             Values::List(..) | Values::Struct(_) => self.write_json(row, out),

@@ -8,8 +8,10 @@ mod json;
 mod messages;
 mod prefix;
 
+pub(crate) use canonical::canonical;
 pub use cells::CellText;
-pub use messages::{MessageEncoder, MessageOutput, avro_schema};
+pub(crate) use cells::Cells;
+pub use messages::{ARROW_MESSAGE_BYTES, MessageEncoder, MessageOutput, avro_schema};
 
 use crate::{CsvFormat, EncodeError, error};
 use arrow::{
@@ -17,7 +19,6 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
     record_batch::{RecordBatch, RecordBatchOptions},
 };
-use cells::Cells;
 use columnar::Columnar;
 use runink_connector_api::{ConnectorError, SinkSummary};
 use std::{io::Write, sync::Arc};
@@ -186,7 +187,7 @@ impl<W: Write> Text<W> {
 }
 
 /// The schema of a changelog's rows.
-fn with_multiplicity(schema: &SchemaRef) -> Result<SchemaRef, ConnectorError> {
+pub(crate) fn with_multiplicity(schema: &SchemaRef) -> Result<SchemaRef, ConnectorError> {
     if schema.index_of(MULTIPLICITY).is_ok() {
         return Err(ConnectorError::user(
             "FMT007",

@@ -3,7 +3,7 @@
 //! A value is read with the schema that it was written with, which somebody else looks up ([`WriterSchemas`]); its fields become columns by name, a field that
 //! the writer did not know yet is null. Messages of one schema are decoded together; where one of them is bad, each alone.
 
-use super::{DecodedMessages, MessageDecoder, Messages, raw_of};
+use super::{DecodedMessages, MessageDecoder, Messages, WriterSchemas, raw_of};
 use crate::{
     ReadSpec,
     columnar::{Fit, guarded},
@@ -23,15 +23,6 @@ use std::{collections::HashMap, sync::Arc};
 
 /// What the format is called in messages.
 pub(crate) const NAME: &str = "Avro";
-
-/// Looks up the schemas that messages were written with.
-pub trait WriterSchemas: Send {
-    /// The schema of that number, as JSON; `None` where there is none.
-    ///
-    /// # Errors
-    /// Where it cannot be looked up.
-    fn schema(&mut self, id: u32) -> Result<Option<String>, ConnectorError>;
-}
 
 /// The number of the schema that a message was written with.
 pub fn schema_id(message: &[u8]) -> Option<u32> {
@@ -75,7 +66,7 @@ impl AvroMessages {
         }
         let known = match self.schemas.schema(id)? {
             None => Err(format!("there is no schema {id} in the registry")),
-            Some(json) => Known::new(id, json, &self.spec).map(Box::new).map_err(|e| e.message),
+            Some(schema) => Known::new(id, schema.text, &self.spec).map(Box::new).map_err(|e| e.message),
         };
         self.known.insert(id, known);
         Ok(())

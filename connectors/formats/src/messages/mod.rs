@@ -6,12 +6,14 @@
 mod arrow_ipc;
 mod avro;
 mod debezium;
+mod protobuf;
 mod raw;
 mod text;
 
 use crate::{CsvFormat, Decoded, ReadSpec};
 use arrow::{array::Int64Array, datatypes::SchemaRef};
-pub use avro::{WriterSchemas, schema_id};
+pub use avro::schema_id;
+pub use protobuf::ProtobufTypes;
 use runink_connector_api::{ConnectorError, Positions, Reject};
 use text::TextMessages;
 
@@ -143,6 +145,32 @@ pub fn message_decoder(format: &MessageFormat, spec: &ReadSpec) -> Result<Box<dy
         MessageFormat::Arrow => Box::new(arrow_ipc::ArrowMessages::new(spec)),
         MessageFormat::Raw => Box::new(raw::RawMessages::new(spec)?),
     })
+}
+
+/// A schema that messages were written with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriterSchema {
+    /// As JSON (Avro), or in Protobuf's language.
+    pub text: String,
+    /// The names and texts of the files that it imports (Protobuf).
+    pub imports: Vec<(String, String)>,
+}
+
+/// Looks up the schemas that messages were written with.
+pub trait WriterSchemas: Send {
+    /// The schema of that number; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be looked up.
+    fn schema(&mut self, id: u32) -> Result<Option<WriterSchema>, ConnectorError>;
+}
+
+/// A decoder of Protobuf messages.
+///
+/// # Errors
+/// Where a column cannot have what a message has for it.
+pub fn protobuf_decoder(spec: &ReadSpec, types: ProtobufTypes) -> Result<Box<dyn MessageDecoder>, ConnectorError> {
+    Ok(Box::new(protobuf::ProtobufMessages::new(spec, types)?))
 }
 
 /// A decoder of Avro messages, whose schemas are looked up by number.

@@ -120,8 +120,9 @@ fn events_of_debezium_put_and_delete() {
 struct Schemas(Vec<(u32, &'static str)>);
 
 impl WriterSchemas for Schemas {
-    fn schema(&mut self, id: u32) -> Result<Option<String>, ConnectorError> {
-        Ok(self.0.iter().find(|(n, _)| *n == id).map(|(_, s)| (*s).to_owned()))
+    fn schema(&mut self, id: u32) -> Result<Option<WriterSchema>, ConnectorError> {
+        let found = self.0.iter().find(|(n, _)| *n == id);
+        Ok(found.map(|(_, text)| WriterSchema { text: (*text).to_owned(), imports: Vec::new() }))
     }
 }
 

@@ -124,6 +124,7 @@ impl SinkWriter for DirectWriter {
             }
             None => {
                 self.rows.write(batch, diffs, &mut self.frames)?;
+                self.summary.rows += self.rows.take_sharing();
                 self.send()
             }
         }

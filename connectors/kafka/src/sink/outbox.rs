@@ -23,7 +23,11 @@ pub(super) struct HeldWriter {
 
 impl SinkWriter for HeldWriter {
     fn write(&mut self, batch: &RecordBatch, diffs: Option<&Int64Array>) -> Result<(), ConnectorError> {
-        let Some(upserts) = &mut self.upserts else { return self.rows.write(batch, diffs, &mut self.frames) };
+        let Some(upserts) = &mut self.upserts else {
+            self.rows.write(batch, diffs, &mut self.frames)?;
+            self.summary.rows += self.rows.take_sharing();
+            return Ok(());
+        };
         self.rows.write(batch, None, &mut upserts.frames)?;
         upserts.count(batch.num_rows(), diffs);
         Ok(())

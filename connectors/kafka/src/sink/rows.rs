@@ -12,7 +12,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use runink_connector_api::{ConnectorError, SinkConfig};
-use runink_formats::{CellText, EncodeError, MessageEncoder, MessageOutput, Messages, avro_schema};
+use runink_formats::{CellText, EncodeError, MessageEncoder, MessageOutput, Messages};
 use std::sync::Arc;
 
 /// How a row's key is written.
@@ -39,6 +39,8 @@ pub(crate) struct RowWriter {
     creates: bool,
     values: Messages,
     keys: Messages,
+    /// Rows that share a message with another one, since they were asked for.
+    sharing: u64,
 }
 
 /// Whether every change is written, with its multiplicity.
@@ -91,9 +93,12 @@ impl RowWriter {
         let (columns_of_value, changes) = (project(&value)?, writes_changes(config));
         let output = match output {
             Some(output) => output.clone(),
-            None => options::output_format(&config.options, || avro_schema(&columns_of_value, changes).map_err(failed))?,
+            None => options::output_format(&config.options, &config.base_dir, &columns_of_value, changes).map_err(failed)?,
         };
         let encoder = MessageEncoder::new(&output, &columns_of_value, changes).map_err(failed)?;
+        if output == MessageOutput::Arrow {
+            check_of_many(config)?;
+        }
         let columns = config.key.iter().map(|name| find("key", name)).collect::<Result<Vec<_>, _>>()?;
         let key = match (columns.as_slice(), config.options.text("key_format")) {
             ([], _) if upserts(config).is_some() => {
@@ -125,7 +130,13 @@ impl RowWriter {
             creates: writes_events(config) && !config.changelog,
             values: Messages::default(),
             keys: Messages::default(),
+            sharing: 0,
         })
+    }
+
+    /// How many more rows than messages there were since this was asked for.
+    pub(crate) fn take_sharing(&mut self) -> u64 {
+        std::mem::take(&mut self.sharing)
     }
 
     /// Adds the rows' messages.
@@ -134,6 +145,11 @@ impl RowWriter {
         self.values.clear();
         let value = batch.project(&self.value).map_err(internal)?;
         self.encoder.encode(&value, diffs, &mut self.values).map_err(|e| failed(&self.topic, e))?;
+        if self.output == MessageOutput::Arrow {
+            self.values.iter().for_each(|value| out.push(&Frame { value: Some(value), ..Frame::default() }));
+            self.sharing += (batch.num_rows() - self.values.len().min(batch.num_rows())) as u64;
+            return Ok(());
+        }
         self.keys.clear();
         if let Key::Json(columns, encoder) = &mut self.key {
             let key = batch.project(columns).map_err(internal)?;
@@ -188,6 +204,19 @@ impl RowWriter {
         }
         Ok(())
     }
+}
+
+/// Messages of many rows have nothing beside them that is of one row.
+fn check_of_many(config: &SinkConfig) -> Result<(), ConnectorError> {
+    let of_one = ["key", "headers", "timestamp_column", "partition_column"];
+    let given = |name: &&&str| config.options.get(name).is_some() || (**name == "key" && !config.key.is_empty() && !writes_changes(config));
+    if let Some(name) = of_one.iter().find(given) {
+        return Err(error::options(
+            format!("a message of `format=arrow` has many rows, and `{name}` is of one"),
+            format!("leave `{name}` out, or write a format of one row a message"),
+        ));
+    }
+    Ok(())
 }
 
 /// A row that has no form.

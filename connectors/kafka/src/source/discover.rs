@@ -5,11 +5,12 @@ use crate::{
     client::{self, Ears, Heard, Side},
     error,
     options::{self, ValueFormat},
+    registry::Registry,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaError, message::Message};
 use runink_connector_api::{ConnectorError, SourceConfig};
-use runink_formats::{MessageFormat, SAMPLE_BYTES, SAMPLE_ROWS, TextFormat, infer};
+use runink_formats::{MessageFormat, ProtoFile, SAMPLE_BYTES, SAMPLE_ROWS, TextFormat, infer};
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -24,13 +25,20 @@ pub(crate) fn discover(config: &SourceConfig) -> Result<SchemaRef, ConnectorErro
     let options = &config.options;
     options::brokers_given(options)?;
     let topic = options::topic(options)?;
-    let own: Vec<Arc<Field>> = match options::ValueFormat::of(options)? {
+    let newest = |registry: &Registry, kind: &str| {
+        let schema = registry.latest(&format!("{topic}-value"))?;
+        schema.ok_or_else(|| error::no_sample(topic, &format!("the schema registry has no {kind} schema for it")))
+    };
+    let own: Vec<Arc<Field>> = match options::ValueFormat::of(options, &config.base_dir)? {
         ValueFormat::Avro(registry) => {
-            let subject = format!("{topic}-value");
-            let Some(schema) = registry.latest(&subject)? else {
-                return Err(error::no_sample(topic, "the schema registry has no schema for it"));
-            };
-            let columns = runink_formats::avro_columns(&schema).map_err(|e| error::named(topic, e))?;
+            let columns = runink_formats::avro_columns(&newest(&registry, "Avro")?.text).map_err(|e| error::named(topic, e))?;
+            columns.fields().iter().cloned().collect()
+        }
+        ValueFormat::Protobuf(message) => message.columns().map_err(|e| error::named(topic, e))?.fields().iter().cloned().collect(),
+        ValueFormat::RegisteredProtobuf(registry) => {
+            let schema = newest(&registry, "Protobuf")?;
+            let message = ProtoFile::parse(&schema.text, schema.imports).and_then(|file| file.message(options.text("message")));
+            let columns = message.and_then(|m| m.columns()).map_err(|e| error::named(topic, e))?;
             columns.fields().iter().cloned().collect()
         }
         ValueFormat::Plain(MessageFormat::Arrow) => return Err(error::no_sample(topic, "streams of Arrow are not looked into")),

@@ -57,7 +57,7 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
     options::brokers_given(options)?;
     let topic = options::topic(options)?.to_owned();
     let Some(schema) = config.schema.clone() else { return Err(error::bug("a source was opened without a schema")) };
-    let format = ValueFormat::of(options)?;
+    let format = ValueFormat::of(options, &config.base_dir)?;
     let start = Start::parse(options.text("start").unwrap_or("earliest"))?;
     let columns = Columns::new(options, &schema, &ReadSpec::new(&config, schema.clone()))?;
     if format.is_events() && config.key.is_empty() {

@@ -136,3 +136,59 @@ fn nothing_to_write_is_an_error() {
     let empty = Arc::new(Schema::empty());
     assert_eq!(error_of(connector().sink(sink_config(&topic("none", 1), &[], &empty))).code, "KAF001");
 }
+
+#[test]
+fn protobuf_without_a_registry_is_the_bare_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("person.proto");
+    std::fs::write(&file, "syntax = \"proto3\"; package shop; message Person { string name = 1; int64 id = 2; }").unwrap();
+    let topic = topic("bare", 1);
+    let given = [("format", text("protobuf")), ("proto_file", text(file.to_str().unwrap())), ("message", text("shop.Person"))];
+    write(config(&topic, &given), &[(batch(&[(1, "one"), (2, "")]), None)]);
+    assert_eq!(kcat(&topic, "%S"), ["7", "2"]);
+    put(&topic, &values(0, &["\n\u{5}x"]));
+    let until: Vec<_> = given.iter().cloned().chain([("until", text("latest"))]).collect();
+    let mut found = source_config(options(&topic, &until), &batch(&[]).schema());
+    found.schema = None;
+    let found = connector().discover(&found).unwrap();
+    let chunks = drain(source(&topic, &until, &found).reader(ALONE).unwrap().as_mut());
+    assert_eq!(rows(&chunks), [r#"0@0 {"name":"one","id":1}"#, r#"0@1 {"name":"","id":2}"#]);
+    let rejects: Vec<_> = chunks.iter().flat_map(|c| &c.rejects).map(|r| (r.position, r.message.as_str())).collect();
+    assert_eq!(rejects, [(2, "not Protobuf: expected as many bytes as were announced at byte 3, found 0x78")]);
+
+    let refused = |given: &[(&str, OptionValue)]| error_of(connector().sink(config(&topic, given))).to_string();
+    let both: Vec<_> = given.iter().cloned().chain([("schema_registry", text("http://127.0.0.1:1"))]).collect();
+    let neither = [("format", text("protobuf"))];
+    let other = [("format", text("json")), ("proto_file", text("x.proto"))];
+    assert_eq!(
+        [refused(&both), refused(&neither), refused(&other)],
+        [
+            "KAF001: `proto_file` and `schema_registry` both say what messages are",
+            "KAF001: `format=protobuf` needs to know what messages are",
+            "KAF001: `proto_file` is an option of Protobuf, and the format is `json`",
+        ]
+    );
+}
+
+#[test]
+fn messages_of_arrow_have_many_rows_and_a_bound() {
+    let topic = topic("arrow", 1);
+    let given = [("format", text("arrow"))];
+    let long = "x".repeat(1000);
+    let many: Vec<(i64, &str)> = (0..2000).map(|id| (id, long.as_str())).collect();
+    let sink = connector().sink(config(&topic, &given)).unwrap();
+    let mut writer = sink.writer(ALONE).unwrap();
+    writer.write(&batch(&[(-1, "first"), (-2, "second")]), None).unwrap();
+    writer.write(&batch(&many), None).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(writer.finish().unwrap().rows, 2002);
+    let sizes: Vec<usize> = kcat(&topic, "%S").iter().map(|s| s.parse().unwrap()).collect();
+    assert!(sizes.len() == 5 && sizes.iter().all(|s| *s <= runink_formats::ARROW_MESSAGE_BYTES), "{sizes:?}");
+    let until = [("format", text("arrow")), ("until", text("latest"))];
+    let chunks = drain(source(&topic, &until, &batch(&[]).schema()).reader(ALONE).unwrap().as_mut());
+    let back: Vec<String> = chunks.iter().flat_map(|c| shown(&c.batch)).collect();
+    assert_eq!(back, [shown(&batch(&[(-1, "first"), (-2, "second")])), shown(&batch(&many))].concat());
+
+    let keyed = SinkConfig { key: vec!["id".into()], ..config(&topic, &given) };
+    assert_eq!(error_of(connector().sink(keyed)).to_string(), "KAF001: a message of `format=arrow` has many rows, and `key` is of one");
+}
