@@ -156,7 +156,8 @@ fn protobuf_without_a_registry_is_the_bare_message() {
     let rejects: Vec<_> = chunks.iter().flat_map(|c| &c.rejects).map(|r| (r.position, r.message.as_str())).collect();
     assert_eq!(rejects, [(2, "not Protobuf: expected as many bytes as were announced at byte 3, found 0x78")]);
 
-    let refused = |given: &[(&str, OptionValue)]| error_of(connector().sink(config(&topic, given))).to_string();
+    let refused =
+        |given: &[(&str, OptionValue)]| error_of(connector().sink(config(&topic, given))).to_string().replace(&format!("`{topic}`: "), "");
     let both: Vec<_> = given.iter().cloned().chain([("schema_registry", text("http://127.0.0.1:1"))]).collect();
     let neither = [("format", text("protobuf"))];
     let other = [("format", text("json")), ("proto_file", text("x.proto"))];
