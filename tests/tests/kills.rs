@@ -3,7 +3,7 @@
 //! The moments are taken from the output: as soon as another piece of it has appeared, the process is killed. So it dies between publishing and committing, in the
 //! middle of either, and anywhere else, as the machine has it.
 
-use crate::support::{ran, runi};
+use crate::support::{copy, ran, root, runi};
 use std::{
     fs,
     path::Path,
@@ -88,6 +88,59 @@ fn until_more(child: &mut Child, path: &Path, before: u64) -> Option<bool> {
         }
         assert!(started.elapsed() < DEADLINE, "neither output nor an end");
         thread::sleep(LOOK);
+    }
+}
+
+/// The newest checkpoint of any scenario in a state folder: generation and number, as their manifest's name has them.
+fn newest(state: &Path) -> Option<String> {
+    let scenarios = fs::read_dir(state).ok()?.flatten();
+    let manifests = scenarios.filter_map(|s| fs::read_dir(s.path().join("snapshots/manifests")).ok()).flatten().flatten();
+    manifests.map(|m| m.file_name().to_string_lossy().into_owned()).filter(|name| !name.starts_with('.')).max()
+}
+
+/// Runs a scenario with checkpoints to its end, on another number of workers each time: its first lives end with their first checkpoint, by `kill -9`.
+pub(crate) fn through_kills(folder: &Path, arguments: &[&str]) {
+    let mut killed = 0;
+    for workers in ["2", "1", "4"] {
+        let mut command = runi(folder, &["run"]);
+        command.args(arguments).args(["--state", "state", "--checkpoint-every", "1ms", "--workers", workers]);
+        let before = newest(&folder.join("state"));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let started = Instant::now();
+        while workers != "4" && child.try_wait().unwrap().is_none() && newest(&folder.join("state")) == before {
+            assert!(started.elapsed() < DEADLINE, "{arguments:?}: neither a checkpoint nor an end");
+            thread::sleep(LOOK);
+        }
+        if workers != "4" && child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
+            continue;
+        }
+        let out = child.wait_with_output().unwrap();
+        assert!(out.status.success(), "{arguments:?} on {workers} workers: {}", String::from_utf8_lossy(&out.stderr));
+    }
+    assert!(killed > 0, "{arguments:?}: never killed");
+}
+
+/// The example of the README: what it writes through kills is what it writes undisturbed.
+#[test]
+fn the_flights_survive() {
+    let (plain, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in [&plain, &killed] {
+        copy(&root().join("docs/examples/flights"), folder.path());
+        let text = fs::read_to_string(folder.path().join("flights.dsl")).unwrap();
+        // Standard output has no memory of what it was given.
+        let in_file = text.replace("@sink(type=stdout)", "@sink(type=file, path=\"out/hours.jsonl\")");
+        assert_ne!(text, in_file);
+        fs::write(folder.path().join("flights.dsl"), in_file).unwrap();
+    }
+    let ended = ran(&mut runi(plain.path(), &["run", "flights.dsl"]));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    through_kills(killed.path(), &["flights.dsl"]);
+    for path in ["out/hours.jsonl", "out/rejected.jsonl"] {
+        let (wanted, found) = (sorted(&plain.path().join(path)), sorted(&killed.path().join(path)));
+        assert!(!wanted.is_empty() && found == wanted, "{path}: {} rows where {} were due", found.len(), wanted.len());
     }
 }
 

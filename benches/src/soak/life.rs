@@ -21,6 +21,8 @@ pub(super) const SAID: &str = "runi.log";
 const SHOWN_LINES: usize = 20;
 /// How long a scenario may take to end when it is asked to.
 const ENDING: Duration = Duration::from_secs(60);
+/// What it ends with where the operator must act.
+const OUTSIDE: i32 = 4;
 /// How often that is looked for.
 const LOOK: Duration = Duration::from_millis(1);
 /// How long the brokers may take to say what was committed.
@@ -79,6 +81,11 @@ impl Life {
             Some(status) => Err(ended(status, folder)),
             None => Ok(()),
         }
+    }
+
+    /// Whether it has ended because something outside was not there for long: whoever watches over it starts it again.
+    pub(super) fn gave_up(&mut self) -> Result<bool, BenchError> {
+        Ok(self.child.try_wait().map_err(broken)?.is_some_and(|status| status.code() == Some(OUTSIDE)))
     }
 
     /// `kill -9`.

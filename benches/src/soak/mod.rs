@@ -208,6 +208,9 @@ impl Soak {
         }
         let before = self.reading.seen(|s| s.rows);
         self.broker.comes()?;
+        if dies && life.gave_up()? {
+            life = self.life()?;
+        }
         let took = self.output(&mut life, before, Instant::now())?;
         self.returns.push(took);
         self.broker_restarts += 1;

@@ -24,6 +24,8 @@ pub struct ConnectorError {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// It may pass without anybody's doing (brokers that start again, a disk that is cleared): what waits for it can go on waiting.
+    pub passes: bool,
     /// What it came from.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -46,13 +48,20 @@ impl ConnectorError {
     }
 
     fn new(code: &'static str, who: WhoActs, message: impl Into<String>) -> Self {
-        ConnectorError { code, who, message: message.into(), hint: None, source: None }
+        ConnectorError { code, who, message: message.into(), hint: None, passes: false, source: None }
     }
 
     /// Says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says that it may pass.
+    #[must_use]
+    pub fn passing(mut self) -> Self {
+        self.passes = true;
         self
     }
 

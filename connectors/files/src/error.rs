@@ -88,7 +88,9 @@ pub(crate) fn cannot_write(path: &Path, cause: Error) -> ConnectorError {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ("FIL021", "Make room on that disk, or choose another `path`, and run again."),
         _ => ("FIL022", "Look at the disk or the network share that it lies on."),
     };
-    ConnectorError::operator(code, format!("cannot write {}: {cause}", shown(path))).hint(hint).caused_by(cause)
+    let error = ConnectorError::operator(code, format!("cannot write {}: {cause}", shown(path))).hint(hint);
+    let error = if code == "FIL021" { error.passing() } else { error };
+    error.caused_by(cause)
 }
 
 /// A sink's path that cannot be a target.
@@ -151,4 +153,28 @@ pub(crate) fn shortened(path: &Path, wanted: u64, found: u64) -> ConnectorError 
 pub(crate) fn bad_outbox() -> ConnectorError {
     ConnectorError::operator("FIL032", "the checkpoint holds output in a form that this Runink does not know")
         .hint("Run the version that wrote the checkpoint, or a newer one.")
+}
+
+/// A file that is followed, cut while nobody followed it.
+pub(crate) fn cut(path: &Path, read: u64, found: u64) -> ConnectorError {
+    ConnectorError::operator(
+        "FIL034",
+        format!("{} has {found} bytes, but {read} had been read: it was cut or written anew while the scenario did not run", shown(path)),
+    )
+    .hint("What it held beyond that place may be missing. Bring the old file back, under a name that `path` matches; or start with a new state folder.")
+}
+
+/// A file that was followed, and is not there any more.
+pub(crate) fn moved_away(name: &str, read: u64) -> ConnectorError {
+    ConnectorError::operator(
+        "FIL035",
+        format!("the file that was followed as `{name}` and read up to byte {read} is gone: what was written to it since may be missing"),
+    )
+    .hint("Bring it back, under a name that `path` matches (a pattern such as `app.log*` finds files that were rotated); or start with a new state folder.")
+}
+
+/// A position of another source.
+pub(crate) fn not_a_place(text: &str) -> ConnectorError {
+    ConnectorError::operator("FIL036", format!("the checkpoint has a position that no followed file has: `{text}`"))
+        .hint("Was `follow` added since? Start with a new state folder, or leave the source as it was; or run the newer Runink that wrote the checkpoint.")
 }

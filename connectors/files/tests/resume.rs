@@ -38,7 +38,11 @@ fn read(
 }
 
 fn goes_on(dir: &Path, given: &[(&str, OptionValue)]) {
-    let schema = schema(&["id", "name"]);
+    goes_on_with(dir, given, &["id", "name"]);
+}
+
+fn goes_on_with(dir: &Path, given: &[(&str, OptionValue)], columns: &[&str]) {
+    let schema = schema(columns);
     let source = source(dir, given, &schema).unwrap();
     assert!(source.resumable());
     let mut all = (Vec::new(), Vec::new());
@@ -119,11 +123,25 @@ fn files_that_come_before_others_do_not_shift_what_was_read() {
 }
 
 #[test]
-fn what_is_followed_or_comes_through_a_pipe_cannot_go_on() {
+fn what_is_replayed_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("a.jsonl"), lines(1, 10)).unwrap();
-    let schema = schema(&["id", "name"]);
-    for given in [&[("path", text("a.jsonl")), ("follow", OptionValue::Flag(true))][..], &[("path", text("-")), ("format", text("json"))]] {
-        assert!(!source(dir.path(), given, &schema).unwrap().resumable(), "{given:?}");
+    let mut out = String::new();
+    for id in 0..110_000 {
+        let name = if id % 1_000 == 7 { "\"no time\"".to_owned() } else { format!("\"2026-01-01T00:00:{:02}Z\"", id % 50) };
+        writeln!(out, "{{\"id\": {id}, \"at\": {name}, \"name\": \"a name of some length, so that pieces come soon\"}}").unwrap();
     }
+    std::fs::write(dir.path().join("a.jsonl"), out).unwrap();
+    // So fast that nothing waits for long, and every row for a little.
+    goes_on_with(dir.path(), &[("path", text("a.jsonl")), ("speedup", OptionValue::Number(1e6))], &["id", "at"]);
+}
+
+#[test]
+fn what_comes_through_a_pipe_cannot_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = schema(&["id", "name"]);
+    let given = [("path", text("-")), ("format", text("json"))];
+    assert!(!source(dir.path(), &given, &schema).unwrap().resumable());
+    let pipe = dir.path().join("p.jsonl");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(!source(dir.path(), &[("path", text("p.jsonl"))], &schema).unwrap().resumable());
 }

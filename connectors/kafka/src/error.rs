@@ -1,6 +1,6 @@
 //! The errors of Kafka: one place for their codes, so that none is used for two things.
 
-use crate::client::{Refusal, Unanswered};
+use crate::client::{self, Refusal, Unanswered};
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
 use runink_connector_api::{ConnectorError, WhoActs};
 use std::fmt::Display;
@@ -17,9 +17,11 @@ pub(crate) fn no_topic(topic: &str, hint: &str) -> ConnectorError {
 
 /// Nobody answers.
 pub(crate) fn unreachable(brokers: &str, cause: KafkaError) -> ConnectorError {
-    ConnectorError::operator("KAF003", format!("no broker answers at `{brokers}`: {cause}"))
+    let passes = client::is_passing(&cause);
+    let error = ConnectorError::operator("KAF003", format!("no broker answers at `{brokers}`: {cause}"))
         .hint("see whether the brokers run and can be reached from here, and whether `security.protocol` is the one that they speak")
-        .caused_by(cause)
+        .caused_by(cause);
+    if passes { error.passing() } else { error }
 }
 
 /// The brokers know who asks, and refuse.
@@ -197,9 +199,14 @@ pub(crate) fn transaction(topic: &str, cause: KafkaError) -> ConnectorError {
     if is_refusal(&cause) || cause.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
         return writing(topic, cause);
     }
-    ConnectorError::operator("KAF031", format!("a transaction on `{topic}` does not come to its end: {cause}"))
+    let passes = match &cause {
+        KafkaError::Transaction(error) => client::is_passing(&KafkaError::Global(error.code())),
+        other => client::is_passing(other),
+    };
+    let error = ConnectorError::operator("KAF031", format!("a transaction on `{topic}` does not come to its end: {cause}"))
         .hint("see whether the brokers run and have room; nothing of it is visible, and it is written again")
-        .caused_by(cause)
+        .caused_by(cause);
+    if passes { error.passing() } else { error }
 }
 
 /// Exactly once needs checkpoints.

@@ -2,21 +2,30 @@
 //!
 //! What must be done at a start is decided from what is known ([`after_restart`]): the newest checkpoint that the outside has, the one that the scenario starts from, and the
 //! outboxes that it holds. The rest is I/O with bounded patience, on a thread of its own ([`Committing`]).
+//!
+//! While the outside is away the scenario goes on: its output waits, in checkpoints, and [`Committing::late`] says so.
 
 use crate::{EngineError, ScenarioHandle, scenario::ScenarioSpec};
-use runink_checkpoint::{Captures, CommitPermit, Fenced, HeldOutput, Publications, Published, Restored, SinkOutboxes};
+use runink_checkpoint::{Captures, CheckpointNumber, CommitPermit, Fenced, HeldOutput, Publications, Published, Restored, SinkOutboxes};
 use runink_connector_api::{CheckpointNumber as Number, CommitIdentity, Committer, ConnectorError, Outbox, WhoActs, Witness};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// How often a commit that the outside refused is tried again before the scenario stops.
-const MAX_COMMIT_TRIES: u32 = 5;
-/// How long to wait before the first new try; each further one waits twice as long.
+/// How often what must be done at a start, or what the outside refuses for a reason that does not pass, is tried.
+const MAX_TRIES: u32 = 5;
+/// How long a commit is tried again, where the outside is away, before the scenario stops.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(3600);
+/// The same when the scenario has come to its end.
+const LAST_PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait before the first new try; each further one waits twice as long, up to a bound.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+/// From when on a commit that is not done is late.
+const LATE: Duration = Duration::from_secs(5);
 /// How many published checkpoints may wait to be committed; the next one waits with its publication.
 const MAX_WAITING: usize = 16;
 
@@ -107,17 +116,28 @@ impl Commits {
         Ok(())
     }
 
-    /// Writes the outboxes of a checkpoint that has been published. Whoever asks has the right to: the permit.
-    fn commit(&mut self, outboxes: SinkOutboxes, permit: &CommitPermit) -> Result<(), EngineError> {
-        let Some((name, committer)) = self.sinks.get_mut(&outboxes.node).filter(|_| permit.covers(outboxes.number)) else { return Ok(()) };
-        let held: Vec<Outbox> = outboxes.held.into_iter().map(opened).collect();
-        patiently(|| committer.commit(Number(outboxes.number.0), &held))
-            .map_err(|error| EngineError::Connector { name: name.clone(), error })
+    /// Writes the outboxes of a checkpoint that has been published, once. Whoever asks has the right to: the permit.
+    fn commit(&mut self, of: &Held, permit: &CommitPermit) -> Result<(), EngineError> {
+        let Some((name, committer)) = self.sinks.get_mut(&of.node).filter(|_| permit.covers(of.number)) else { return Ok(()) };
+        committer.commit(Number(of.number.0), &of.outboxes).map_err(|error| EngineError::Connector { name: name.clone(), error })
     }
 
     /// The sinks, by lasting name.
     pub fn sinks(&self) -> impl Iterator<Item = &Arc<str>> {
         self.sinks.keys()
+    }
+}
+
+/// What one sink holds back for one checkpoint.
+struct Held {
+    node: Arc<str>,
+    number: CheckpointNumber,
+    outboxes: Vec<Outbox>,
+}
+
+impl Held {
+    fn of(SinkOutboxes { node, number, held }: SinkOutboxes) -> Self {
+        Held { node, number, outboxes: held.into_iter().map(opened).collect() }
     }
 }
 
@@ -130,7 +150,7 @@ fn opened(HeldOutput { bytes, rows, hash }: HeldOutput) -> Outbox {
 #[allow(clippy::disallowed_methods)]
 fn patiently<T>(mut attempt: impl FnMut() -> Result<T, ConnectorError>) -> Result<T, ConnectorError> {
     let mut wait = FIRST_RETRY;
-    for _ in 1..MAX_COMMIT_TRIES {
+    for _ in 1..MAX_TRIES {
         match attempt() {
             Err(error) if error.who == WhoActs::Operator => thread::sleep(wait),
             done => return done,
@@ -138,6 +158,15 @@ fn patiently<T>(mut attempt: impl FnMut() -> Result<T, ConnectorError>) -> Resul
         wait *= 2;
     }
     attempt()
+}
+
+/// Output that has not come outside for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Late {
+    /// For how long.
+    pub waits: Duration,
+    /// What the outside said the last time, where it has said something.
+    pub why: Option<String>,
 }
 
 /// Commits what is published, in order, on its own thread. Hears of checkpoints as [`Publications`].
@@ -151,6 +180,10 @@ struct State {
     waiting: Vec<Published>,
     /// The thread has taken some that are not done yet.
     busy: bool,
+    /// Since when the commit that is at hand is tried, and why it was refused the last time.
+    trying: Option<(Instant, Option<String>)>,
+    /// The scenario has come to its end: from then on patience is shorter.
+    ending: Option<Instant>,
     /// Nothing more will come.
     closed: bool,
     failed: Option<EngineError>,
@@ -203,10 +236,9 @@ impl Committing {
             drop(state);
             self.changed.notify_all();
             for published in taken {
-                for outboxes in published.outboxes {
-                    let (sink, number) = (outboxes.node.clone(), outboxes.number);
-                    match commits.commit(outboxes, &published.permit) {
-                        Ok(()) => captures.committed(&sink, number),
+                for held in published.outboxes.into_iter().map(Held::of) {
+                    match self.commit(commits, &held, &published.permit) {
+                        Ok(()) => captures.committed(&held.node, held.number),
                         Err(error) => {
                             // Later output must not go out before this: the thread ends with it.
                             self.fail(error);
@@ -218,6 +250,42 @@ impl Committing {
             self.state().busy = false;
             self.changed.notify_all();
         }
+    }
+
+    /// Tries until the outside takes it, refuses it for good, or patience ends.
+    fn commit(&self, commits: &mut Commits, held: &Held, permit: &CommitPermit) -> Result<(), EngineError> {
+        let (started, mut wait, mut refusals) = (Instant::now(), FIRST_RETRY, 0);
+        self.state().trying = Some((started, None));
+        let outcome = loop {
+            let refused = match commits.commit(held, permit) {
+                Err(error) if error.who() == WhoActs::Operator => error,
+                outcome => break outcome,
+            };
+            refusals += u32::from(!refused.passes());
+            if refusals >= MAX_TRIES || !self.waits(started, wait, &refused) {
+                break Err(refused);
+            }
+            wait = LONGEST_RETRY.min(wait * 2);
+        };
+        self.state().trying = None;
+        outcome
+    }
+
+    /// Waits before a new try; that the scenario comes to its end cuts it short. Says whether there is patience left.
+    fn waits(&self, started: Instant, wait: Duration, error: &EngineError) -> bool {
+        let mut state = self.state();
+        state.trying = Some((started, Some(error.to_string())));
+        let was_ending = state.ending;
+        let (state, _) = self.changed.wait_timeout_while(state, wait, |s| s.ending == was_ending).unwrap_or_else(PoisonError::into_inner);
+        started.elapsed() < COMMIT_PATIENCE && state.ending.is_none_or(|since| since.elapsed() < LAST_PATIENCE)
+    }
+
+    /// Output that waits for longer than commits take; the scenario goes on meanwhile.
+    pub fn late(&self) -> Option<Late> {
+        let state = self.state();
+        let (since, why) = state.trying.as_ref()?;
+        let waits = since.elapsed();
+        (waits >= LATE).then(|| Late { waits, why: why.clone() })
     }
 
     fn fail(&self, error: EngineError) {
@@ -238,6 +306,8 @@ impl Committing {
     /// What went wrong, where no scenario was told.
     pub fn finish(&self) -> Result<(), EngineError> {
         let mut state = self.state();
+        state.ending = Some(Instant::now());
+        self.changed.notify_all();
         while state.busy || !state.waiting.is_empty() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -276,10 +346,72 @@ impl Publications for Committing {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     fn numbers(of: &[u64]) -> Vec<Number> {
         of.iter().map(|n| Number(*n)).collect()
+    }
+
+    /// An outside that refuses some times, and then takes what it is given.
+    struct Refusing {
+        times: u32,
+        passes: bool,
+        tries: Arc<AtomicU32>,
+    }
+
+    impl Committer for Refusing {
+        fn recover(&mut self) -> Result<Witness, ConnectorError> {
+            Ok(Witness::Nothing)
+        }
+        fn commit(&mut self, _: Number, _: &[Outbox]) -> Result<(), ConnectorError> {
+            if self.tries.fetch_add(1, Ordering::SeqCst) < self.times {
+                let error = ConnectorError::operator("KAF031", "away");
+                return Err(if self.passes { error.passing() } else { error });
+            }
+            Ok(())
+        }
+    }
+
+    /// Commits one checkpoint. Gives how it ended, and how often it was tried.
+    fn committed(times: u32, passes: bool, ending: bool) -> (Result<(), EngineError>, u32) {
+        let tries = Arc::new(AtomicU32::new(0));
+        let refusing = Refusing { times, passes, tries: tries.clone() };
+        let node: Arc<str> = "sink".into();
+        let mut commits =
+            Commits { sinks: BTreeMap::from([(node.clone(), ("Sink".to_owned(), Box::new(refusing) as Box<dyn Committer>))]) };
+        let exists = runink_checkpoint::Exists::seen(CheckpointNumber(1));
+        let generation = runink_checkpoint::Generation(1);
+        let permit = CommitPermit::of(exists, generation, generation).unwrap();
+        let committing = Committing::new();
+        if ending {
+            // It came to its end long ago.
+            committing.state().ending = Instant::now().checked_sub(LAST_PATIENCE);
+        }
+        let held = Held { node, number: CheckpointNumber(1), outboxes: Vec::new() };
+        let outcome = committing.commit(&mut commits, &held, &permit);
+        assert_eq!(committing.late(), None, "nothing waits any more");
+        (outcome, tries.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn an_outside_that_is_away_is_waited_for_and_one_that_refuses_is_not() {
+        assert!(matches!(committed(3, true, false), (Ok(()), 4)));
+        assert!(matches!(committed(2, false, false), (Ok(()), 3)));
+        let (outcome, tries) = committed(u32::MAX, true, true);
+        assert!(matches!(outcome, Err(EngineError::Connector { .. })) && tries == 1, "there is no time left: {tries}");
+    }
+
+    #[test]
+    fn what_waits_for_long_is_told_with_its_reason() {
+        let committing = Committing::new();
+        assert_eq!(committing.late(), None);
+        committing.state().trying = Instant::now().checked_sub(LATE).map(|since| (since, Some("away".to_owned())));
+        let late = committing.late().unwrap();
+        assert!(late.waits >= LATE && late.why.as_deref() == Some("away"), "{late:?}");
+        committing.state().trying = Some((Instant::now(), None));
+        assert_eq!(committing.late(), None, "commits take a moment");
     }
 
     #[test]

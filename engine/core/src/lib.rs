@@ -32,7 +32,7 @@ mod watermark;
 pub use checkpoints::{Checkpointing, EPOCHS_PER_INTERVAL, lasting_names};
 pub use checks::{BrokenWindow, CheckSnapshot};
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
-pub use commits::{AfterRestart, Commits, Committing, after_restart};
+pub use commits::{AfterRestart, Commits, Committing, Late, after_restart};
 pub use error::EngineError;
 pub use group::{GroupConfig, WorkerGroup};
 pub use metrics::{MetricsSnapshot, SinkSnapshot, SourceSnapshot, StepSnapshot};

@@ -1,12 +1,16 @@
 //! All of Nexmark: the scenarios of `docs/examples/nexmark` give the answers that an independent engine gave to the published queries.
 //!
 //! `answers/` is written by `oracle.py`; see there for how. Each scenario runs as a user would run it, on one, two and four workers. What came out is
-//! consolidated (a changelog's rows with their multiplicities), counted, and hashed without order.
+//! consolidated (a changelog's rows with their multiplicities), counted, and hashed without order. Each runs again with checkpoints, is killed at its first two, and goes on with
+//! other numbers of workers: to the same answer.
 
 mod answer;
 mod sql;
 
-use crate::support::{copy, ran, root, runi};
+use crate::{
+    kills::through_kills,
+    support::{copy, ran, root, runi},
+};
 use answer::Answer;
 use std::collections::BTreeMap;
 
@@ -31,6 +35,17 @@ fn check(query: &str, adapt: fn(answer::Rows) -> answer::Rows) {
     }
 }
 
+/// The same through checkpoints, kills and other numbers of workers.
+fn check_killed(query: &str, adapt: fn(answer::Rows) -> answer::Rows) {
+    let expected = Answer::written_down(query);
+    let folder = tempfile::tempdir().unwrap();
+    copy(&root().join("docs/examples/nexmark"), folder.path());
+    let (events, rate) = (format!("EVENTS={}", expected.events), format!("EVENT_RATE={}", expected.event_rate));
+    through_kills(folder.path(), &[&format!("{query}.dsl"), "--set", &events, "--set", &rate]);
+    let found = adapt(answer::of_output(&folder.path().join("out"), query));
+    expected.compare(&format!("{query} through kills"), &found);
+}
+
 fn all(rows: answer::Rows) -> answer::Rows {
     rows
 }
@@ -49,11 +64,18 @@ fn whatever_the_window(rows: answer::Rows) -> answer::Rows {
 }
 
 macro_rules! queries {
-    ($($name:ident = $query:literal, $adapt:expr;)*) => {
+    ($($name:ident = $query:literal, $adapt:ident;)*) => {
         $(#[test]
         fn $name() {
             check($query, $adapt);
         })*
+
+        mod killed {
+            $(#[test]
+            fn $name() {
+                super::check_killed($query, super::$adapt);
+            })*
+        }
 
         const CHECKED: &[&str] = &[$($query),*];
     };

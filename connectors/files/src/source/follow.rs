@@ -3,16 +3,23 @@
 //! A row is taken when its line has ended. A file that becomes shorter is read from its start again; one that was moved away and written anew under the
 //! same name (rotation) is read to its end first, then the new one from its start. A file that gets another name that the pattern matches goes on where it
 //! was. What was overwritten between two looks without becoming
-//! shorter cannot be noticed. All files are one partition: rows of files that grow side by side may be late to each other, which `lateness` is for.
+//! shorter cannot be noticed. With checkpoints a file is found again by what it is ([`super::place`]), and goes on behind the last whole row that was read. All files are one partition: rows of files that grow side by side may be late to each other, which `lateness` is for.
 
-use super::{Text, blocks::BLOCK_BYTES, chunk_of, named};
+use super::{
+    Text,
+    blocks::BLOCK_BYTES,
+    chunk_of, named,
+    place::{Place, Places},
+    text::later_format,
+};
 use crate::{
     compression::Compression,
     error,
     locate::{Found, Target},
 };
-use runink_connector_api::{Chunk, ConnectorError, Ordinal, Poll, SourceReader};
-use runink_formats::{Decoded, Decoder, decoder};
+use arrow::{error::ArrowError, record_batch::RecordBatch};
+use runink_connector_api::{Chunk, ConnectorError, Ordinal, Poll, Positions, SavedPosition, SourceReader};
+use runink_formats::{Decoded, Decoder, RowScan, decoder};
 use std::{
     fs::{File, Metadata},
     io::{ErrorKind, Read, Seek, SeekFrom},
@@ -30,7 +37,7 @@ const READ_RETRY: Duration = Duration::from_millis(10);
 const LOOK_FOR_FILES_EVERY: Duration = Duration::from_millis(250);
 
 /// Which file it is, whatever its name.
-type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
 
 fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
@@ -43,8 +50,35 @@ struct Followed {
     identity: Identity,
     offset: u64,
     decoder: Box<dyn Decoder>,
+    rows: Rows,
     /// Another file has the name now; this one is read once more before it is let go.
     replaced: bool,
+}
+
+/// How far whole rows go in what the decoder was given.
+struct Rows {
+    scan: RowScan,
+    /// Of all bytes that were given.
+    given: u64,
+    /// Line ends before the scan's start.
+    lines_before: u64,
+    /// Where the last whole row ends, and how many lines end before that.
+    whole: (u64, u64),
+}
+
+impl Rows {
+    fn new(text: &Text) -> Self {
+        Rows { scan: RowScan::new(&text.format), given: 0, lines_before: 0, whole: (0, 0) }
+    }
+
+    fn give(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while let Some(row) = self.scan.next_row(&bytes[at..]) {
+            at += row;
+            self.whole = (self.given + at as u64, self.lines_before + self.scan.lines());
+        }
+        self.given += bytes.len() as u64;
+    }
 }
 
 /// What a file without new bytes has come to.
@@ -79,8 +113,28 @@ impl Followed {
             identity: identity(&metadata),
             offset: 0,
             decoder: decoder(&text.format, &text.spec, 1)?,
+            rows: Rows::new(text),
             replaced: false,
         })
+    }
+
+    /// Goes on behind what had been read.
+    fn go_on(&mut self, place: &Place, text: &Text) -> Result<(), ConnectorError> {
+        let failed = |cause| error::cannot_read(&self.path, cause);
+        let mut start = Vec::with_capacity(BLOCK_BYTES);
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        (&mut self.file).take(BLOCK_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
+        self.file.seek(SeekFrom::Start(place.offset)).map_err(failed)?;
+        let format = later_format(&text.format, &start)?.ok_or_else(super::text::header_too_long)?;
+        self.decoder = decoder(&format, &text.spec, place.lines + 1)?;
+        self.offset = place.offset;
+        let scan = RowScan::new(&format);
+        self.rows = Rows { scan, given: place.offset, lines_before: place.lines, whole: (place.offset, place.lines) };
+        Ok(())
+    }
+
+    fn place(&self, order: u64, gone: bool) -> Result<Place, ConnectorError> {
+        Place::new(order, self.identity, self.rows.whole, &self.file, gone).map_err(|cause| error::cannot_read(&self.path, cause))
     }
 
     fn read(&mut self, block: &mut Vec<u8>) -> Result<usize, ConnectorError> {
@@ -135,6 +189,7 @@ impl Followed {
         self.replaced = false;
         self.offset = 0;
         self.decoder = decoder(&text.format, &text.spec, 1)?;
+        self.rows = Rows::new(text);
         Ok(last)
     }
 
@@ -165,10 +220,15 @@ pub(crate) struct FollowReader {
     uncounted: u64,
     chunks: u32,
     looked: Option<Instant>,
+    /// What is known of files from before, as long as they are looked for.
+    before: Places,
+    /// Of the next place that is told.
+    order: u64,
 }
 
 impl FollowReader {
-    pub(crate) fn new(text: Arc<Text>, target: Target, base_dir: PathBuf) -> Result<Self, ConnectorError> {
+    pub(crate) fn new(text: Arc<Text>, target: Target, base_dir: PathBuf, from: &[SavedPosition]) -> Result<Self, ConnectorError> {
+        let before = Places::of(from)?;
         let mut reader = FollowReader {
             text,
             target,
@@ -181,8 +241,11 @@ impl FollowReader {
             uncounted: 0,
             chunks: 0,
             looked: None,
+            order: before.next,
+            before,
         };
         reader.look_for_files()?;
+        reader.before.all_found()?;
         Ok(reader)
     }
 
@@ -206,7 +269,12 @@ impl FollowReader {
                 match Followed::open(path, &self.text, &self.base_dir) {
                     // Another name of a file that is followed already: it is moved, or linked.
                     Ok(file) if self.files.iter().any(|f| f.identity == file.identity) => {}
-                    Ok(file) => self.files.push(file),
+                    Ok(mut file) => {
+                        if let Some(place) = self.before.find(&file.path, file.identity, &file.file)? {
+                            file.go_on(&place, &self.text)?;
+                        }
+                        self.files.push(file);
+                    }
                     // It was there when the folder was listed, and is not any more.
                     Err(e) if e.code == "FIL001" && again => {}
                     Err(e) => return Err(e),
@@ -226,11 +294,20 @@ impl FollowReader {
         Ok(self.target.files()?.into_iter().find(is_it))
     }
 
-    fn emit(&mut self, decoded: Decoded, origin: &Arc<str>) -> Chunk {
+    fn emit(&mut self, decoded: Decoded, origin: &Arc<str>, place: Place) -> Chunk {
         let ordinal = Ordinal { unit: 0, chunk: self.chunks };
         self.chunks = self.chunks.saturating_add(1);
+        self.order += 1;
         self.quiet = 0;
-        Chunk { after: None, ..chunk_of(decoded, origin, ordinal, std::mem::take(&mut self.uncounted), false) }
+        let after = Some(place.save());
+        Chunk { after, ..chunk_of(decoded, origin, ordinal, std::mem::take(&mut self.uncounted), false) }
+    }
+
+    /// No rows, for what is only to be told to checkpoints.
+    fn nothing(&self) -> Result<Decoded, ConnectorError> {
+        let bug = |cause: ArrowError| ConnectorError::bug("FIL094", format!("columns that cannot be picked: {cause}")).caused_by(cause);
+        let schema = Arc::new(self.text.spec.schema.project(&self.text.spec.projection).map_err(bug)?);
+        Ok(Decoded { batch: RecordBatch::new_empty(schema), rejects: Vec::new(), positions: Positions::From(0) })
     }
 
     fn step(&mut self) -> Result<Option<Poll>, ConnectorError> {
@@ -250,9 +327,12 @@ impl FollowReader {
         };
         let origin = file.origin.clone();
         if self.taken < self.block.len() {
-            self.taken += file.decoder.push(&self.block[self.taken..])?;
-            let decoded = if file.decoder.is_full() { file.decoder.take()? } else { None };
-            return Ok(decoded.map(|d| Poll::Rows(self.emit(d, &origin))));
+            let taken = file.decoder.push(&self.block[self.taken..])?;
+            file.rows.give(&self.block[self.taken..self.taken + taken]);
+            self.taken += taken;
+            let Some(decoded) = (if file.decoder.is_full() { file.decoder.take()? } else { None }) else { return Ok(None) };
+            let place = file.place(self.order, false)?;
+            return Ok(Some(Poll::Rows(self.emit(decoded, &origin, place))));
         }
         let read = file.read(&mut self.block)?;
         self.taken = 0;
@@ -262,7 +342,8 @@ impl FollowReader {
             return Ok(None);
         }
         if let Some(decoded) = file.decoder.take()? {
-            return Ok(Some(Poll::Rows(self.emit(decoded, &origin))));
+            let place = file.place(self.order, false)?;
+            return Ok(Some(Poll::Rows(self.emit(decoded, &origin, place))));
         }
         let at_end = file.at_end()?;
         let (identity, left_its_name) = (file.identity, file.replaced || matches!(at_end, AtEnd::Gone));
@@ -274,24 +355,29 @@ impl FollowReader {
             return Ok(None);
         }
         let Some(file) = self.files.get_mut(self.at) else { return Ok(None) };
-        let last = match at_end {
+        let (last, place) = match at_end {
             AtEnd::ReadAgain => return Ok(None),
             AtEnd::Restart => {
                 self.quiet = 0;
-                file.restart(&self.text)?
+                let old = file.place(self.order, true)?;
+                let last = file.restart(&self.text)?;
+                // The old file is done with; of the new one there is nothing to tell yet. One that was cut is the same file, from its start.
+                (last, if file.identity == old.identity { file.place(self.order, false)? } else { old })
             }
             AtEnd::Gone if matches!(self.target, Target::Pattern { .. }) => {
+                let place = file.place(self.order, true)?;
                 let last = file.end()?;
                 self.files.remove(self.at);
-                last
+                (last, place)
             }
             AtEnd::Waits | AtEnd::Gone => {
                 self.quiet += 1;
                 self.at += 1;
-                None
+                return Ok(None);
             }
         };
-        Ok(last.map(|d| Poll::Rows(self.emit(d, &origin))))
+        let last = last.map_or_else(|| self.nothing(), Ok)?;
+        Ok(Some(Poll::Rows(self.emit(last, &origin, place))))
     }
 }
 

@@ -7,6 +7,7 @@
 mod blocks;
 mod columnar;
 mod follow;
+mod place;
 mod replay;
 mod text;
 
@@ -227,15 +228,21 @@ impl Source for FileSource {
     fn reader(&self, share: Share) -> Result<Box<dyn SourceReader>, ConnectorError> {
         self.resume(share, &[])
     }
-    /// Ordinary files, read once. What comes through a pipe is gone; a file that is followed or replayed has no lasting pieces.
+    /// Files. What comes through a pipe is gone.
     fn resumable(&self) -> bool {
-        !self.has_one_reader()
+        match &self.input {
+            Input::Text { files, .. } => files.iter().all(|f| f.length.is_some()),
+            Input::Standard { .. } => false,
+            Input::Follow { .. } | Input::Columnar { .. } => true,
+        }
     }
     fn resume(&self, share: Share, from: &[SavedPosition]) -> Result<Box<dyn SourceReader>, ConnectorError> {
-        let share = match self.has_one_reader() {
+        let alone = Share { index: 0, peers: 1 };
+        let (share, from): (Share, Vec<SavedPosition>) = match self.has_one_reader() {
             true if share.index > 0 => return Ok(Box::new(NothingToRead)),
-            true => Share { index: 0, peers: 1 },
-            false => share,
+            // Whoever of whatever number it was, it read everything.
+            true => (alone, from.iter().map(|saved| SavedPosition { reader: 0, readers: 1, ..saved.clone() }).collect()),
+            false => (share, from.to_vec()),
         };
         let reader: Box<dyn SourceReader> = match &self.input {
             Input::Text { text, files, live } => {
@@ -243,7 +250,7 @@ impl Source for FileSource {
             }
             Input::Standard { text, live } => Box::new(text::TextReader::of_standard_input(text.clone(), *live)?),
             Input::Follow { text, target, base_dir } => {
-                Box::new(follow::FollowReader::new(text.clone(), target.clone(), base_dir.clone())?)
+                Box::new(follow::FollowReader::new(text.clone(), target.clone(), base_dir.clone(), &from)?)
             }
             Input::Columnar { format, spec, files, shelf } => {
                 Box::new(columnar::ColumnarReader::new(shelf.clone(), *format, spec.clone(), files.clone(), share, from.into()))

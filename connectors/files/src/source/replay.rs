@@ -1,7 +1,8 @@
 //! Replay: rows are handed on when their event time has come, on a clock that runs so many times faster than the world's.
 //!
 //! The first row's event time is "now" when it is read. Rows keep their order, so one waits for those before it. Where the next row is due in more than
-//! [`LONGEST_WAIT`] of real time, or is overdue by more (clocks in data jump), the replay takes its time as "now" and goes on from there.
+//! [`LONGEST_WAIT`] of real time, or is overdue by more (clocks in data jump), the replay takes its time as "now" and goes on from there. So does one that goes on from a checkpoint,
+//! with its first row.
 
 use crate::error;
 use arrow::{
@@ -9,7 +10,7 @@ use arrow::{
     compute::cast,
     datatypes::{DataType, TimeUnit, TimestampMicrosecondType},
 };
-use runink_connector_api::{Chunk, ConnectorError, Poll, Positions, SourceConfig, SourceReader};
+use runink_connector_api::{Chunk, ConnectorError, Piecewise, Poll, Positions, Reject, Resume, SourceConfig, SourceReader};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -97,6 +98,28 @@ impl ReplayReader {
     }
 }
 
+impl Held {
+    fn position(&self, row: usize) -> u64 {
+        match &self.chunk.positions {
+            Positions::From(start) => start + row as u64,
+            Positions::Each(each) => each.value(row),
+        }
+    }
+
+    /// How many rejects stand before a row.
+    fn rejects_before(&self, row: usize) -> usize {
+        let next = self.position(row);
+        self.chunk.rejects.iter().take_while(|r| r.position < next).count()
+    }
+
+    /// How far the file has been read when the rows before this one have been handed on; the next row stands behind that, and so do its rejects.
+    fn after(&self, row: usize) -> Result<Option<Resume>, ConnectorError> {
+        let Some(whole) = &self.chunk.after else { return Ok(None) };
+        let within = self.position(row).checked_sub(1);
+        Ok(within.map(|_| Piecewise::of(whole).map(|at| Piecewise { within, ..at }.save())).transpose()?)
+    }
+}
+
 impl SourceReader for ReplayReader {
     fn poll(&mut self) -> Result<Poll, ConnectorError> {
         let mut held = match self.held.take() {
@@ -121,7 +144,9 @@ impl SourceReader for ReplayReader {
             }
             to += 1;
         }
-        let rejects = std::mem::take(&mut held.chunk.rejects);
+        // With the rows that stand before them, so that a checkpoint has all up to a place.
+        let behind = if to == rows { held.chunk.rejects.len() } else { held.rejects_before(to) };
+        let rejects: Vec<Reject> = held.chunk.rejects.drain(..behind).collect();
         if to == from && rejects.is_empty() && rows > 0 {
             self.held = Some(held);
             return Ok(Poll::Pending { retry_in: wait.min(RETRY), caught_up: false });
@@ -136,7 +161,7 @@ impl SourceReader for ReplayReader {
             bytes: std::mem::take(&mut held.chunk.bytes),
             diffs: held.chunk.diffs.as_ref().map(|d| d.slice(from, to - from)),
             partition_ends: held.chunk.partition_ends && to == rows,
-            after: held.chunk.after.clone().filter(|_| to == rows),
+            after: if to == rows { held.chunk.after.clone() } else { held.after(to)? },
         };
         if to < rows {
             held.handed_on = to;

@@ -299,7 +299,7 @@ impl OpenText {
 }
 
 /// The format of chunks that do not begin with the file, seen from the file's first block; `None` where its header row does not end there.
-fn later_format(format: &TextFormat, start: &[u8]) -> Result<Option<TextFormat>, ConnectorError> {
+pub(super) fn later_format(format: &TextFormat, start: &[u8]) -> Result<Option<TextFormat>, ConnectorError> {
     match format {
         TextFormat::Csv(csv) if csv.header == Header::FirstRow => {
             let mut csv = csv.clone();
@@ -312,7 +312,7 @@ fn later_format(format: &TextFormat, start: &[u8]) -> Result<Option<TextFormat>,
     }
 }
 
-fn header_too_long() -> ConnectorError {
+pub(super) fn header_too_long() -> ConnectorError {
     ConnectorError::user("FMT020", format!("its header row is longer than {} KiB", super::blocks::BLOCK_BYTES >> 10))
         .hint("Is it CSV with a header? `header=false` reads files without one.")
 }

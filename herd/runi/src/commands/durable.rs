@@ -18,6 +18,8 @@ pub(crate) struct Durable {
     thread: JoinHandle<()>,
     /// What was said of a late checkpoint.
     told: Option<Failure>,
+    /// It was said that output waits, and why: the outside had not answered at all, or had refused.
+    told_of_output: Option<bool>,
 }
 
 impl Durable {
@@ -53,7 +55,7 @@ impl Durable {
             captures: store.captures(),
             restored: restored.map(|r| r as Arc<dyn Restored>),
         });
-        Ok(Durable { title: title.to_owned(), store, committing, thread, told: None })
+        Ok(Durable { title: title.to_owned(), store, committing, thread, told: None, told_of_output: None })
     }
 
     /// The scenario runs: it stops if its output cannot be committed.
@@ -61,8 +63,22 @@ impl Durable {
         self.committing.stops(handle);
     }
 
-    /// Says when checkpoints are late, once for each reason. The scenario goes on.
+    /// Says when checkpoints or their output are late, once for each reason. The scenario goes on.
     pub(crate) fn look(&mut self, screen: &Screen) {
+        let late = self.committing.late();
+        let tell = late.as_ref().map(|late| late.why.is_some());
+        match &late {
+            Some(late) if tell != self.told_of_output => {
+                let why = late.why.as_ref().map_or_else(|| "the outside does not answer".to_owned(), Clone::clone);
+                screen.warning(
+                    &format!("{}: output has been waiting for {} s: {why}", self.title, late.waits.as_secs()),
+                    "the scenario goes on, and what waits goes out as soon as it can; nothing of it is lost",
+                );
+            }
+            None if self.told_of_output.is_some() => screen.note(&format!("{}: output goes out again", self.title)),
+            _ => {}
+        }
+        self.told_of_output = tell;
         let failure = self.store.status().failure;
         if let Some(failure) = failure.as_ref().filter(|_| failure != self.told) {
             screen.warning(&format!("{}: the checkpoint is late: {}", self.title, failure.message), failure.hint);
