@@ -5,6 +5,10 @@
 use runink_benches::growth::{Growth, draw, table};
 use std::{io::Write, path::Path};
 
+/// As in `runi`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// As many rows as the most keys.
 const ROWS: usize = 10_000_000;
 

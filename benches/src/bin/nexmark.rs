@@ -19,6 +19,10 @@ use std::{
     process::ExitCode,
 };
 
+/// As in `runi`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EVENTS: u64 = 5_000_000;
 
 type Failure = Box<dyn std::error::Error>;

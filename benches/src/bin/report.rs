@@ -16,6 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// As in `runi`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROWS: usize = 2_000_000;
 const ROUNDS: usize = 7;
 const STEPS: usize = 50;

@@ -1,7 +1,9 @@
 //! Row stages: filters, projections, expectations and unnesting, one after the other over a batch, without state.
 
+mod choice;
 mod expand;
 mod expression;
+mod split;
 mod strict;
 mod unnest;
 

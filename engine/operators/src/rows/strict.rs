@@ -85,7 +85,8 @@ pub(super) fn by_need(kernel: Arc<dyn PhysicalExpr>) -> Result<Option<Arc<dyn Ph
     Ok(replaced.transformed.then_some(replaced.data))
 }
 
-fn replace(
+/// The expression with each node that `by` knows another form of in that form, from the leaves up.
+pub(super) fn replace(
     kernel: Arc<dyn PhysicalExpr>,
     by: impl Fn(&Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalExpr>>,
 ) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
