@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 mod batch;
+mod by_key;
 pub mod changes;
 pub mod check;
 mod epoch;

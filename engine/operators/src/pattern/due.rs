@@ -2,6 +2,7 @@
 //!
 //! They lie in buckets of similar time, so that an epoch looks only at those that it takes and at one bucket more.
 
+use crate::by_key;
 use std::collections::BTreeMap;
 
 /// A bucket is that long: 2^16 µs.
@@ -39,7 +40,7 @@ impl Waiting {
                 bucket.remove();
             }
         }
-        due.sort_unstable();
+        by_key::sort(&mut due, |row| row.key);
         due
     }
 

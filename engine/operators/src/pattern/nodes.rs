@@ -14,6 +14,8 @@ pub(super) struct Node {
     pub(super) event: u16,
     /// The row matched before it, or [`NONE`].
     pub(super) parent: u32,
+    /// The last row before it that is another event, or [`NONE`]: a way past rows that repeat an event.
+    other: u32,
     /// The row's place among those of its key, in the order in which they are looked at.
     pub(super) place: u64,
     holders: u32,
@@ -39,7 +41,11 @@ impl Nodes {
     pub(super) fn add(&mut self, slot: u32, event: u16, parent: u32, place: u64) -> u32 {
         self.hold_row(slot);
         self.hold(parent);
-        let node = Node { slot, event, parent, place, holders: 0 };
+        let other = match self.nodes.get(parent as usize) {
+            Some(before) if before.event == event => before.other,
+            _ => parent,
+        };
+        let node = Node { slot, event, parent, other, place, holders: 0 };
         match self.free.pop() {
             Some(at) => {
                 self.nodes[at as usize] = node;
@@ -103,6 +109,22 @@ impl Nodes {
     /// A path, from its last row back.
     pub(super) fn path(&self, node: u32) -> Path<'_> {
         Path { nodes: self, at: node }
+    }
+
+    /// The rows of a path that are an event, from the last one back. What other events repeat is stepped over at once.
+    pub(super) fn path_of(&self, node: u32, event: usize) -> impl Iterator<Item = &Node> {
+        let mut at = node;
+        std::iter::from_fn(move || {
+            while at != NONE {
+                let node = self.get(at);
+                if usize::from(node.event) == event {
+                    at = node.parent;
+                    return Some(node);
+                }
+                at = node.other;
+            }
+            None
+        })
     }
 
     /// Rows have got other slots: by old slot, the new one.

@@ -409,11 +409,10 @@ impl Runs {
 /// The first place at which the match after this one may begin.
 fn next_start(nodes: &Nodes, after: AfterMatch, attempt: &Attempt) -> u64 {
     let last = nodes.get(attempt.best).place;
-    let is = |event: usize| move |n: &&super::nodes::Node| usize::from(n.event) == event;
     let wanted = match after {
         AfterMatch::PastLastRow | AfterMatch::ToNextRow => None,
-        AfterMatch::ToFirst(event) => nodes.path(attempt.best).filter(is(event)).last(),
-        AfterMatch::ToLast(event) => nodes.path(attempt.best).find(is(event)),
+        AfterMatch::ToFirst(event) => nodes.path_of(attempt.best, event).last(),
+        AfterMatch::ToLast(event) => nodes.path_of(attempt.best, event).next(),
     };
     wanted.map_or(last + 1, |n| n.place).max(attempt.start + 1)
 }

@@ -88,9 +88,13 @@ impl Value {
 
     /// The rows that count, from the last to the first.
     fn slots<'a>(&'a self, candidate: &Candidate, nodes: &'a Nodes) -> impl Iterator<Item = u32> + 'a {
-        let counts = |event: usize| self.event.is_none_or(|wanted| wanted == event);
-        let asked = (candidate.slot != NONE && counts(candidate.event)).then_some(candidate.slot);
-        asked.into_iter().chain(nodes.path(candidate.node).filter(move |n| counts(usize::from(n.event))).map(|n| n.slot))
+        let counts = self.event.is_none_or(|wanted| wanted == candidate.event);
+        let asked = (candidate.slot != NONE && counts).then_some(candidate.slot);
+        let (of_event, all) = match self.event {
+            Some(event) => (Some(nodes.path_of(candidate.node, event)), None),
+            None => (None, Some(nodes.path(candidate.node))),
+        };
+        asked.into_iter().chain(of_event.into_iter().flatten().chain(all.into_iter().flatten()).map(|n| n.slot))
     }
 
     fn picked(&self, slots: Vec<Option<u32>>, column: usize, rows: &SideRows) -> Result<Values, DataFusionError> {

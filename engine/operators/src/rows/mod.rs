@@ -1,6 +1,7 @@
 //! Row stages: filters, projections, expectations and unnesting, one after the other over a batch, without state.
 
 mod choice;
+mod days;
 mod expand;
 mod expression;
 mod split;

@@ -13,7 +13,7 @@ use super::{
     pane::Given,
     time::{NoTime, Times, is_gone, late_message},
 };
-use crate::{Batch, OperatorError, Rejects};
+use crate::{Batch, OperatorError, Rejects, by_key};
 use arrow::array::{ArrayRef, UInt32Array};
 use datafusion_common::DataFusionError;
 use runink_connector_api::RejectReason;
@@ -129,7 +129,7 @@ impl Sessions {
             first += batch.len() as u32;
         }
         self.of_key.resize(self.keys.bound().max(self.of_key.len()), Vec::new());
-        placed.sort_unstable();
+        by_key::sort(&mut placed, |row| row.0);
         let mut session_of = vec![NOWHERE; first as usize];
         let mut late: Vec<Placed> = Vec::new();
         let lateness = grouping.lateness;
