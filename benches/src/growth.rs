@@ -122,7 +122,7 @@ impl Growth {
     pub fn charts(&self, mut done: impl FnMut(&Chart)) -> Result<Vec<Chart>, BenchError> {
         let on_close = |_: f64| "emit on close".to_owned();
         let on_change = |_: f64| "emit on change".to_owned();
-        let minute = |_: f64| "in tumbling(1s)".to_owned();
+        let second = |_: f64| "in tumbling(1s)".to_owned();
         let keys = [1e3, 1e4, 1e5, 1e6, 1e7];
         let of_keys = |keys: f64| Shape { keys: keys as u64, ..PLAIN };
         let mut charts = Vec::new();
@@ -133,7 +133,7 @@ impl Growth {
         };
         let mut series = self.series("all time", on_close, of_keys, &keys)?;
         series.extend(self.series("changes", on_change, of_keys, &keys)?);
-        series.extend(self.series("1 s windows", minute, of_keys, &keys)?);
+        series.extend(self.series("1 s windows", second, of_keys, &keys)?);
         add("keys", series);
         let plain = |_: f64| PLAIN;
         let milliseconds = [10.0, 100.0, 1e3, 1e4, 1e5];
@@ -147,12 +147,12 @@ impl Growth {
         add("length of windows, ms", series);
         let skewed = |hot: f64| Shape { hot: hot as u64, ..PLAIN };
         let mut series = self.series("all time", on_close, skewed, &[1.0, 10.0, 50.0, 90.0, 99.0])?;
-        series.extend(self.series("1 s windows", minute, skewed, &[1.0, 10.0, 50.0, 90.0, 99.0])?);
+        series.extend(self.series("1 s windows", second, skewed, &[1.0, 10.0, 50.0, 90.0, 99.0])?);
         add("rows of one key, %", series);
         let epochs = |ms: f64| Shape { epoch_rows: (PER_SECOND as f64 / 1e3 * ms) as usize, ..PLAIN };
         let mut series = self.series("all time", on_close, epochs, &[1.0, 10.0, 100.0])?;
         series.extend(self.series("changes", on_change, epochs, &[1.0, 10.0, 100.0])?);
-        series.extend(self.series("1 s windows", minute, epochs, &[1.0, 10.0, 100.0])?);
+        series.extend(self.series("1 s windows", second, epochs, &[1.0, 10.0, 100.0])?);
         add("length of epochs at a million rows a second, ms", series);
         Ok(charts)
     }
@@ -172,6 +172,11 @@ pub fn table(chart: &Chart) -> String {
 }
 
 const SIZE: (u32, u32) = (1200, 900);
+/// Beside the first and the last place, in places.
+const MARGIN: f64 = 0.15;
+/// Rates are drawn on a logarithmic scale; the names of the lines stand below the lowest one.
+const ROOM_BELOW: f64 = 20.0;
+const ROOM_ABOVE: f64 = 1.5;
 
 /// Draws all charts into one file.
 ///
@@ -185,20 +190,27 @@ fn plot(charts: &[Chart], path: &Path) -> Result<(), Box<dyn std::error::Error>>
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     for (chart, part) in charts.iter().zip(area.split_evenly((2, 2))) {
-        let all = || chart.series.iter().flat_map(|s| &s.points);
-        let (low, high) = all().fold((f64::MAX, 0.0f64), |(low, high), p| (low.min(p.0), high.max(p.0)));
-        let top = all().map(|p| p.1).fold(1.0, f64::max) * 1.1;
+        let places: Vec<f64> = chart.series.first().map(|s| s.points.iter().map(|p| p.0).collect()).unwrap_or_default();
+        let rates = || chart.series.iter().flat_map(|s| &s.points).map(|p| p.1);
+        let (low, high) = rates().fold((f64::MAX, f64::MIN_POSITIVE), |(low, high), rate| (low.min(rate), high.max(rate)));
         let mut drawn = ChartBuilder::on(&part)
             .caption(chart.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(30)
-            .y_label_area_size(45)
-            .build_cartesian_2d((low..high).log_scale(), 0.0..top)?;
-        drawn.configure_mesh().y_desc("million rows per second").draw()?;
+            .y_label_area_size(50)
+            .build_cartesian_2d(-MARGIN..places.len() as f64 - 1.0 + MARGIN, (low / ROOM_BELOW..high * ROOM_ABOVE).log_scale())?;
+        let place = |x: &f64| {
+            let place = places.get(x.round() as usize).filter(|_| (x - x.round()).abs() < 1e-6);
+            place.map_or_else(String::new, f64::to_string)
+        };
+        let mut mesh = drawn.configure_mesh();
+        mesh.disable_x_mesh().light_line_style(TRANSPARENT).x_labels(places.len() + 1).x_label_formatter(&place);
+        mesh.y_desc("million rows per second").draw()?;
         for (at, series) in chart.series.iter().enumerate() {
             let color = Palette99::pick(at).to_rgba();
+            let points = series.points.iter().enumerate().map(|(x, point)| (x as f64, point.1));
             drawn
-                .draw_series(LineSeries::new(series.points.iter().copied(), color.stroke_width(2)).point_size(3))?
+                .draw_series(LineSeries::new(points, color.stroke_width(2)).point_size(3))?
                 .label(&series.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
         }

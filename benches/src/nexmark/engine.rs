@@ -84,7 +84,7 @@ pub fn load(query: &str, folder: &Path) -> Result<Loaded, BenchError> {
         let Op::Source(op) = &node.op else { continue };
         let table = op.options.text("kind").unwrap_or(&node.name);
         let pieces = events::read(folder, table, &op.projection)?;
-        tables.0.insert(table.to_owned(), pieces.iter().map(|p| p.batch.clone()).collect());
+        tables.insert(table, &pieces);
         sources.insert(NodeId(id), Arc::new(ScriptedSource::new("memory", script(pieces))));
     }
     Ok(Loaded { plan, sources, tables })

@@ -14,6 +14,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::BufReader,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -124,14 +125,44 @@ pub fn read(folder: &Path, table: &str, columns: &[usize]) -> Result<Vec<Piece>,
 
 /// Tables by name, each in batches.
 #[derive(Debug, Default)]
-pub struct Tables(pub BTreeMap<String, Vec<RecordBatch>>);
+pub struct Tables(BTreeMap<String, (Vec<RecordBatch>, Vec<u32>)>);
 
 impl Tables {
+    /// Adds one.
+    pub fn insert(&mut self, table: &str, pieces: &[Piece]) {
+        self.0.insert(table.to_owned(), pieces.iter().map(|p| (p.batch.clone(), p.epoch)).unzip());
+    }
+
+    fn table(&self, table: &str) -> Result<&(Vec<RecordBatch>, Vec<u32>), BenchError> {
+        self.0.get(table).ok_or_else(|| BenchError(format!("there is no table `{table}`")))
+    }
+
     /// One of them.
     ///
     /// # Errors
     /// Where it is not there.
     pub fn get(&self, table: &str) -> Result<&[RecordBatch], BenchError> {
-        self.0.get(table).map(Vec::as_slice).ok_or_else(|| BenchError(format!("there is no table `{table}`")))
+        Ok(&self.table(table)?.0)
+    }
+
+    /// Epoch by epoch, which batches of some tables belong to it.
+    ///
+    /// # Errors
+    /// Where one of them is not there.
+    pub fn epochs<const N: usize>(&self, tables: [&str; N]) -> Result<Vec<[Range<usize>; N]>, BenchError> {
+        let mut all = Vec::with_capacity(N);
+        for table in tables {
+            all.push(&self.table(table)?.1);
+        }
+        let last = all.iter().filter_map(|epochs| epochs.last()).max().copied().unwrap_or_default();
+        let mut done = [0; N];
+        let mut of = |epoch: u32| {
+            std::array::from_fn(|at| {
+                let from = done[at];
+                done[at] += all[at][from..].iter().take_while(|e| **e == epoch).count();
+                from..done[at]
+            })
+        };
+        Ok((0..=last).map(&mut of).collect())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{by_hand, engine, process, rows::Answer};
 use crate::run::BenchError;
+use arrow::array::{ArrayRef, Int64Array};
 use runink_engine::{GroupConfig, WorkerGroup};
 use std::{path::Path, process::Command, time::Instant};
 
@@ -76,12 +77,13 @@ pub fn child(arguments: &[String]) -> Result<String, BenchError> {
             rounds(|hash| {
                 let mut answer = Answer::default();
                 let mut failed = None;
-                by_hand(&loaded.tables, &mut |columns| {
+                let mut take = |columns: &[ArrayRef], diffs: Option<&Int64Array>| {
                     if hash {
-                        failed = answer.add(columns, None).err().or(failed.take());
+                        failed = answer.add(columns, diffs).err().or(failed.take());
                     }
                     std::hint::black_box(columns);
-                })?;
+                };
+                by_hand(&loaded.tables, &mut by_hand::Give(&mut take))?;
                 failed.map_or(Ok(answer), |e| Err(BenchError(e.to_string())))
             })?
         }

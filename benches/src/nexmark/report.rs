@@ -9,10 +9,12 @@ use crate::run::BenchError;
 use plotters::prelude::*;
 use std::{fmt::Write as _, path::Path};
 
-/// Goals: of the loop's speed, of one worker's speed with two, and of the peer's.
+/// Goals: of the loop's speed, of one worker's speed with two, and of the peer's, which is more in those that keep much.
 const SHARE: f64 = 0.5;
 const GAIN: f64 = 1.8;
 const TIMES_PEER: f64 = 3.0;
+const TIMES_PEER_KEPT: f64 = 5.0;
+const KEPT: [&str; 8] = ["q4", "q9", "q15", "q16", "q17", "q18", "q19", "q20"];
 
 /// Million events per second and core of the strongest peer, Feldera's DBSP 0.337: its own hand-written Rust circuits, on a machine like the one that the
 /// goals are for, 5 M events, processor time less that of the generator.
@@ -79,8 +81,9 @@ impl Line {
     /// As a row of the table; what misses its goal is bold.
     pub fn row(&self) -> String {
         let against = |value: f64, goal: f64| if value >= goal { format!("{value:.2}") } else { format!("**{value:.2}**") };
+        let goal = if KEPT.contains(&self.query) { TIMES_PEER_KEPT } else { TIMES_PEER };
         let peer = PEER.iter().find(|(query, _)| *query == self.query).map(|(_, rate)| *rate);
-        let (rate, times) = peer.map_or_else(Default::default, |rate| (rate.to_string(), against(self.one / rate, TIMES_PEER)));
+        let (rate, times) = peer.map_or_else(Default::default, |rate| (rate.to_string(), against(self.one / rate, goal)));
         format!(
             "| {} | {:.1} | {:.2} | {} | {:.2} | {} | {:.0} | {rate} | {times} |",
             self.query,

@@ -2,6 +2,7 @@
 
 use super::{
     Give,
+    changes::{Changes, Touched},
     columns::{GIVEN_ROWS, Place, all_picked, from_floats, from_ints, ints, texts, times},
 };
 use crate::{nexmark::events::Tables, run::BenchError};
@@ -12,6 +13,7 @@ const CATEGORY: i64 = 10;
 
 /// What is known of an auction that runs, and the best price so far.
 pub(super) struct Running {
+    pub(super) id: i64,
     from: i64,
     pub(super) expires: i64,
     pub(super) place: Place,
@@ -25,43 +27,72 @@ impl Running {
     }
 }
 
-/// Each auction with its highest bid while it ran; of equal ones the first.
-pub(super) fn highest(tables: &Tables) -> Result<HashMap<i64, Running>, BenchError> {
-    let mut running = HashMap::new();
-    for (b, batch) in tables.get("auction")?.iter().enumerate() {
-        let (id, from, expires) = (ints(batch, "id")?, times(batch, "date_time")?, times(batch, "expires")?);
-        for row in 0..id.len() {
-            running.insert(id[row], Running { from: from[row], expires: expires[row], place: (b, row), best: None });
-        }
-    }
-    for (b, batch) in tables.get("bid")?.iter().enumerate() {
-        let (auction, price, at) = (ints(batch, "auction")?, ints(batch, "price")?, times(batch, "date_time")?);
-        for row in 0..auction.len() {
-            if let Some(found) = running.get_mut(&auction[row])
-                && found.takes(at[row])
-                && found.best.is_none_or(|(best, _)| best < price[row])
-            {
-                found.best = Some((price[row], (b, row)));
+/// An auction that has a better bid, and what was the best one before.
+pub(super) type Better<'a> = (&'a Running, Option<(i64, Place)>);
+
+/// Each auction with its highest bid while it ran, of equal ones the first: epoch by epoch those that have a better one.
+pub(super) fn highest(
+    tables: &Tables,
+    mut each: impl FnMut(&mut dyn Iterator<Item = Better<'_>>) -> Result<(), BenchError>,
+) -> Result<(), BenchError> {
+    let (auctions, bids) = (tables.get("auction")?, tables.get("bid")?);
+    let mut numbers: HashMap<i64, u32> = HashMap::new();
+    let mut running: Vec<Running> = Vec::new();
+    let mut touched = Touched::default();
+    for [new, offers] in tables.epochs(["auction", "bid"])? {
+        for b in new {
+            let batch = &auctions[b];
+            let (id, from, expires) = (ints(batch, "id")?, times(batch, "date_time")?, times(batch, "expires")?);
+            for row in 0..id.len() {
+                numbers.insert(id[row], running.len() as u32);
+                running.push(Running { id: id[row], from: from[row], expires: expires[row], place: (b, row), best: None });
             }
         }
+        for b in offers {
+            let batch = &bids[b];
+            let (auction, price, at) = (ints(batch, "auction")?, ints(batch, "price")?, times(batch, "date_time")?);
+            for row in 0..auction.len() {
+                let Some(&number) = numbers.get(&auction[row]) else { continue };
+                let found = &mut running[number as usize];
+                if found.takes(at[row]) && found.best.is_none_or(|(best, _)| best < price[row]) {
+                    touched.touch(number, || found.best);
+                    found.best = Some((price[row], (b, row)));
+                }
+            }
+        }
+        each(&mut touched.end().into_iter().map(|(number, before)| (&running[number as usize], before)))?;
     }
-    Ok(running)
+    Ok(())
 }
 
 pub(super) fn average_price(tables: &Tables, give: &mut Give<'_>) -> Result<(), BenchError> {
     let auctions = tables.get("auction")?;
     let categories = auctions.iter().map(|b| ints(b, "category")).collect::<Result<Vec<_>, _>>()?;
-    let mut sums: HashMap<i64, (i64, i64)> = HashMap::new();
-    for Running { place: (batch, row), best, .. } in highest(tables)?.into_values() {
-        if let Some((price, _)) = best {
-            let (sum, count) = sums.entry(categories[batch][row]).or_default();
-            *sum += price;
-            *count += 1;
+    let mut numbers: HashMap<i64, u32> = HashMap::new();
+    let mut sums: Vec<(i64, i64, i64)> = Vec::new();
+    let mut touched = Touched::default();
+    highest(tables, |better| {
+        for (Running { place: (batch, row), best, .. }, before) in better {
+            let category = categories[*batch][*row];
+            let number = *numbers.entry(category).or_insert_with(|| {
+                sums.push((category, 0, 0));
+                sums.len() as u32 - 1
+            });
+            let (_, sum, count) = &mut sums[number as usize];
+            touched.touch(number, || (*count > 0).then_some((category, *sum as f64 / *count as f64)));
+            *sum += best.map_or(0, |b| b.0) - before.map_or(0, |b| b.0);
+            *count += i64::from(before.is_none());
         }
-    }
-    let (category, average) = sums.into_iter().map(|(category, (sum, count))| (category, sum as f64 / count as f64)).unzip();
-    give(&[from_ints(category), from_floats(average)]);
-    Ok(())
+        let mut changes = Changes::default();
+        for (number, before) in touched.end() {
+            let (category, sum, count) = sums[number as usize];
+            changes.push(before, Some((category, sum as f64 / count as f64)));
+        }
+        let (rows, diffs) = changes.split();
+        let (category, average) = rows.into_iter().unzip();
+        give.changes(&[from_ints(category), from_floats(average)], &diffs);
+        Ok(())
+    })
 }
 
 /// Pairs of rows, given in pieces.
@@ -85,7 +116,7 @@ impl<'a> Pairs<'a> {
             columns.extend(all_picked(batches, names, places)?);
             places.clear();
         }
-        give(&columns);
+        give.rows(&columns);
         Ok(())
     }
 }
@@ -156,7 +187,7 @@ pub(super) fn bidders_who_sell(tables: &Tables, give: &mut Give<'_>) -> Result<(
         let mut columns = all_picked(tables.get("bid")?, &bid, bids)?;
         columns.extend(all_picked(tables.get("person")?, &person, bidders)?);
         columns.extend(all_picked(tables.get("auction")?, &auction, auctions)?);
-        give(&columns);
+        give.rows(&columns);
         bids.clear();
         bidders.clear();
         auctions.clear();

@@ -1,8 +1,9 @@
 //! The queries by hand: one thread, one loop over the batches, the hash maps it needs.
 //!
-//! The loops know the types of their columns, that no value is missing, and that events come in the order of their time. Of a result that changes they give only its
-//! last state, once; the engine gives every change of every epoch.
+//! The loops know the types of their columns, that no value is missing, and that events come in the order of their time: a row that is joined is there before
+//! those that it meets, so one side is held, where the engine holds both. Of a result that changes they give what each epoch took back and gave, as the engine does.
 
+mod changes;
 mod columns;
 mod joins;
 mod order;
@@ -13,10 +14,22 @@ mod windows;
 
 use super::events::Tables;
 use crate::run::BenchError;
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, Int64Array};
 
-/// Takes the columns of some results.
-pub type Give<'a> = dyn FnMut(&[ArrayRef]) + 'a;
+/// Takes results.
+pub struct Give<'a>(pub &'a mut dyn FnMut(&[ArrayRef], Option<&Int64Array>));
+
+impl Give<'_> {
+    /// Takes the columns of some rows.
+    pub fn rows(&mut self, columns: &[ArrayRef]) {
+        (self.0)(columns, None);
+    }
+    /// Takes rows with their multiplicities.
+    pub fn changes(&mut self, columns: &[ArrayRef], diffs: &Int64Array) {
+        (self.0)(columns, Some(diffs));
+    }
+}
+
 /// A loop.
 pub type ByHand = fn(&Tables, &mut Give<'_>) -> Result<(), BenchError>;
 

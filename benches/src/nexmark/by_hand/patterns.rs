@@ -43,7 +43,7 @@ pub(super) fn falling_prices(tables: &Tables, give: &mut Give<'_>) -> Result<(),
         }
     }
     let [auction, bidder, start, bottom, end] = out;
-    give(&[from_ints(auction), from_ints(bidder), from_times(start), from_times(bottom), from_times(end)]);
+    give.rows(&[from_ints(auction), from_ints(bidder), from_times(start), from_times(bottom), from_times(end)]);
     Ok(())
 }
 
@@ -74,7 +74,7 @@ fn cheap(tables: &Tables, give: &mut Give<'_>, overlapping: bool) -> Result<(), 
         }
     }
     let [auction, bidder, start, end] = out;
-    give(&[from_ints(auction), from_ints(bidder), from_times(start), from_times(end), from_floats(averages)]);
+    give.rows(&[from_ints(auction), from_ints(bidder), from_times(start), from_times(end), from_floats(averages)]);
     Ok(())
 }
 
@@ -103,6 +103,6 @@ pub(super) fn sudden_drops(tables: &Tables, give: &mut Give<'_>) -> Result<(), B
         }
     }
     let [auction, bidder, at, drop] = out;
-    give(&[from_ints(auction), from_ints(bidder), from_times(at), from_ints(drop)]);
+    give.rows(&[from_ints(auction), from_ints(bidder), from_times(at), from_ints(drop)]);
     Ok(())
 }

@@ -42,7 +42,7 @@ fn copied_bid(batch: &RecordBatch) -> Result<Vec<ArrayRef>, BenchError> {
 
 pub(super) fn pass_through(tables: &Tables, give: &mut Give<'_>) -> Result<(), BenchError> {
     for batch in tables.get("bid")? {
-        give(&copied_bid(batch)?);
+        give.rows(&copied_bid(batch)?);
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ pub(super) fn euros(tables: &Tables, give: &mut Give<'_>) -> Result<(), BenchErr
     for batch in tables.get("bid")? {
         let mut columns = copied_bid(batch)?;
         columns[2] = decimals(ints(batch, "price")?.iter().map(|&p| i128::from(p) * EUROS).collect())?;
-        give(&columns);
+        give.rows(&columns);
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ pub(super) fn selection(tables: &Tables, give: &mut Give<'_>) -> Result<(), Benc
                 prices.push(price);
             }
         }
-        give(&[from_ints(auctions), from_ints(prices)]);
+        give.rows(&[from_ints(auctions), from_ints(prices)]);
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ pub(super) fn with_minutes(tables: &Tables, give: &mut Give<'_>) -> Result<(), B
         }
         columns.push(from_days(at.iter().map(|us| us.div_euclid(DAY_US)).collect()));
         columns.push(Arc::new(minutes.finish()));
-        give(&columns);
+        give.rows(&columns);
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ pub(super) fn side_input(tables: &Tables, give: &mut Give<'_>) -> Result<(), Ben
             }
         }
         let [auction, bidder, price, at] = out;
-        give(&[from_ints(auction), from_ints(bidder), from_ints(price), from_times(at), Arc::new(values.finish())]);
+        give.rows(&[from_ints(auction), from_ints(bidder), from_ints(price), from_times(at), Arc::new(values.finish())]);
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ pub(super) fn expensive(tables: &Tables, give: &mut Give<'_>) -> Result<(), Benc
             extras.append_value(extra.value(row));
             counts.push(extra.value(row).bytes().filter(|b| *b == b'c').count() as i64);
         }
-        give(&[
+        give.rows(&[
             from_ints(auctions),
             from_ints(bidders),
             decimals(prices)?,
@@ -171,7 +171,7 @@ pub(super) fn channel_ids(tables: &Tables, give: &mut Give<'_>) -> Result<(), Be
             }
         }
         let [auction, bidder, price] = out.map(from_ints);
-        give(&[auction, bidder, price, Arc::new(channels.finish()), Arc::new(ids.finish())]);
+        give.rows(&[auction, bidder, price, Arc::new(channels.finish()), Arc::new(ids.finish())]);
     }
     Ok(())
 }
@@ -188,7 +188,7 @@ pub(super) fn folders(tables: &Tables, give: &mut Give<'_>) -> Result<(), BenchE
         let mut columns = numbers.into_iter().collect::<Result<Vec<_>, _>>()?;
         columns.push(copied(texts(batch, "channel")?));
         columns.extend(folders.into_iter().map(|mut folder| Arc::new(folder.finish()) as ArrayRef));
-        give(&columns);
+        give.rows(&columns);
     }
     Ok(())
 }

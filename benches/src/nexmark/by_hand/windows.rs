@@ -51,7 +51,7 @@ pub(super) fn hot_items(tables: &Tables, give: &mut Give<'_>) -> Result<(), Benc
         let (most, hot) = counts.close(std::mem::take(slide));
         let end = (number + 1) * SLIDE_US;
         let rows = hot.len();
-        give(&[from_ints(hot), from_ints(vec![most; rows]), from_times(vec![end - SIZE_US; rows]), from_times(vec![end; rows])]);
+        give.rows(&[from_ints(hot), from_ints(vec![most; rows]), from_times(vec![end - SIZE_US; rows]), from_times(vec![end; rows])]);
     };
     for batch in tables.get("bid")? {
         for (&auction, &at) in ints(batch, "auction")?.iter().zip(times(batch, "date_time")?) {
@@ -75,7 +75,7 @@ pub(super) fn highest_bids(tables: &Tables, give: &mut Give<'_>) -> Result<(), B
     let bids = tables.get("bid")?;
     let (mut window, mut highest, mut places) = (i64::MIN, i64::MIN, Vec::<Place>::new());
     let mut close = |places: &mut Vec<Place>| -> Result<(), BenchError> {
-        give(&all_picked(bids, &["auction", "bidder", "price", "date_time", "extra"], places)?);
+        give.rows(&all_picked(bids, &["auction", "bidder", "price", "date_time", "extra"], places)?);
         places.clear();
         Ok(())
     };
@@ -116,7 +116,7 @@ pub(super) fn new_sellers(tables: &Tables, give: &mut Give<'_>) -> Result<(), Be
             }
         }
     }
-    give(&[picked(people, "id", &places)?, picked(people, "name", &places)?, from_times(starts)]);
+    give.rows(&[picked(people, "id", &places)?, picked(people, "name", &places)?, from_times(starts)]);
     Ok(())
 }
 
@@ -138,7 +138,7 @@ impl Sessions {
     }
     fn flush(&mut self, give: &mut Give<'_>) {
         let Sessions { bidder, count, start, end } = std::mem::take(self);
-        give(&[from_ints(bidder), from_ints(count), from_times(start), from_times(end)]);
+        give.rows(&[from_ints(bidder), from_ints(count), from_times(start), from_times(end)]);
     }
 }
 
@@ -173,6 +173,6 @@ pub(super) fn by_the_clock(tables: &Tables, give: &mut Give<'_>) -> Result<(), B
     }
     let rows = counts.len();
     let (bidder, count) = counts.into_iter().unzip();
-    give(&[from_ints(bidder), from_ints(count), from_times(vec![0; rows]), from_times(vec![SIZE_US; rows])]);
+    give.rows(&[from_ints(bidder), from_ints(count), from_times(vec![0; rows]), from_times(vec![SIZE_US; rows])]);
     Ok(())
 }
