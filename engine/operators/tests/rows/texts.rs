@@ -39,9 +39,8 @@ fn nth(text: &str, delimiter: &str, position: i64) -> String {
     if delimiter.is_empty() {
         return if position.abs() == 1 { text.to_owned() } else { String::new() };
     }
-    let parts: Vec<&str> = text.split(delimiter).collect();
-    let at = if position > 0 { position - 1 } else { parts.len() as i64 + position };
-    usize::try_from(at).ok().and_then(|at| parts.get(at)).map_or_else(String::new, |p| (*p).to_owned())
+    let parts: Vec<&str> = if position > 0 { text.split(delimiter).collect() } else { text.rsplit(delimiter).collect() };
+    usize::try_from(position.abs() - 1).ok().and_then(|at| parts.get(at)).map_or_else(String::new, |p| (*p).to_owned())
 }
 
 const DELIMITERS: [&str; 7] = ["/", "&", "//", "&a", "ä", "/&/", ""];
