@@ -3,7 +3,7 @@
 //! A kernel fails for a whole batch; semantics wants the row. The good case is one vectorised call. Where that fails, `and` and `or` are
 //! evaluated by need (`x <> 0 and 10 / x > 1` fails on no row), and if it still fails the batch is halved until the rows to blame stand alone.
 
-use super::{choice::choices, days::days, split::split_parts, strict};
+use super::{choice::choices, days::days, strict};
 use crate::OperatorError;
 use arrow::{
     array::{Array, ArrayRef, new_empty_array},
@@ -45,8 +45,7 @@ impl Expression {
             .and_then(strict::checked)
             .map_err(|e| OperatorError::kernel(step, e))?;
         let by_need = strict::by_need(kernel.clone()).map_err(|e| OperatorError::kernel(step, e))?;
-        let faster = |kernel| split_parts(kernel, input).and_then(|k| days(k, input)).and_then(|k| choices(k, input));
-        let faster = |kernel| faster(kernel).map_err(|e| OperatorError::kernel(step, e));
+        let faster = |kernel| days(kernel, input).and_then(|k| choices(k, input)).map_err(|e| OperatorError::kernel(step, e));
         Ok(Expression { kernel: faster(kernel)?, by_need: by_need.map(faster).transpose()? })
     }
 

@@ -4,7 +4,6 @@ mod choice;
 mod days;
 mod expand;
 mod expression;
-mod split;
 mod strict;
 mod unnest;
 

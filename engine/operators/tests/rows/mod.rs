@@ -1,8 +1,8 @@
 //! Row stages against plain loops.
 
+mod choices;
 mod dates;
 mod failing;
-mod texts;
 
 use arrow::{array::*, datatypes::*};
 use datafusion_expr::{Expr, col, lit};
