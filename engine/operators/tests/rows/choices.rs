@@ -70,7 +70,7 @@ proptest! {
         let expected: Vec<_> = given[cut..].iter().map(|(name, text, _)| {
             match constants.iter().find(|(when, _)| Some(*when) == name.as_deref()) {
                 Some((_, then)) => then.map(str::to_owned),
-                None => text.as_deref().map(|t| second(t)),
+                None => text.as_deref().map(second),
             }
         }).collect();
         prop_assert_eq!(texts(&found), expected);
