@@ -75,6 +75,7 @@ static MEMORY: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |_: &Options| true,
     sink_takes_retractions: false,
+    lookup: false,
     delivery: |_: &Options| Delivery::AtLeastOnce,
     fixed_schema: |_: &Options| Some(data::schema()),
     fixed_time: |_: &Options| Some("at"),

@@ -56,6 +56,7 @@ codes! {
     JOIN_STREAM = "PLN054", "the stream side of a join takes rows back", "join before the aggregate, or emit on close";
     PATTERN = "PLN055", "a pattern cannot be matched as it is written", "change it as the message says";
     ITERATE = "PLN056", "a recursion that has no fixed point, or a line in it that has no meaning there", "change it as the message says";
+    LOOKUP = "PLN057", "a source that is looked up by key is read in a way in which it cannot be", "join it to rows that stay, by its key: `left join t on t.id = x`";
     SINK_KEY = "PLN060", "a sink's key column does not exist", "correct the name";
     CHANGE_FORM = "PLN061", "a sink cannot write changes in this form", "choose a form or a key as the message says";
     SYNTAX = "PLN100", "an expression is not SQL", "correct it where the caret points";

@@ -60,7 +60,8 @@ pub enum JoinBound {
         times: [EventTime; 2],
     },
     /// Right rows are versions of their key, each valid from its event time until the next one's. A left row meets the version that is valid at its own
-    /// event time, and comes out when the watermark says that no other version can be. Inner, left, semi and anti.
+    /// event time, and comes out when the watermark says that no other version can be. A right row that no left row met comes out, where the join
+    /// gives it, when a newer version has taken its place for all rows on time, or when the input has ended.
     AsOf {
         /// The event times of left and right.
         times: [EventTime; 2],
@@ -110,7 +111,7 @@ impl StreamJoinOp {
     ///
     /// A row can come out long after it came in: when its window closes, or when its partner comes. The shift adds the longest such wait to the left
     /// row's time (to the right one's for a right join, if its column comes out). A full join has rows without left and rows without right columns, and
-    /// so no such time; neither has an unbounded join, nor one by processing time.
+    /// so no such time; neither has a right join as of a time, whose versions wait for the next one, an unbounded join, or one by processing time.
     pub fn output_time(&self, left_columns: usize) -> Option<EventTime> {
         match &self.bound {
             JoinBound::Window { shape: WindowShape::Tumbling { size, .. } | WindowShape::Hopping { size, .. }, times: Some(times) } => {
@@ -119,6 +120,7 @@ impl StreamJoinOp {
             JoinBound::Within { from_us, to_us, times } => {
                 self.shifted(times, [(*to_us).max(0), from_us.saturating_neg().max(0)], left_columns)
             }
+            JoinBound::AsOf { .. } if self.kind == StreamJoinKind::Right => None,
             JoinBound::AsOf { times } => self.shifted(times, [0, 0], left_columns),
             JoinBound::Window { .. } | JoinBound::Unbounded { .. } => None,
         }

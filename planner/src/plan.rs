@@ -204,6 +204,8 @@ pub struct SourceOp {
     pub advance_when_idle: bool,
     /// A bounded table: read completely before any source that is not one delivers its first row.
     pub preload: bool,
+    /// It is not read but asked for the rows of keys, by the joins that read it; no other node does.
+    pub lookup: bool,
 }
 
 /// One stage of [`Op::Rows`].

@@ -26,6 +26,7 @@ const NEVER_EMITS: &str = "PLN208";
 const WINDOW_SIZES: &str = "PLN209";
 const TOO_MANY_WINDOWS: &str = "PLN210";
 const UNBOUNDED_ROWS: &str = "PLN211";
+const LOOKUP: &str = crate::catalogue::LOOKUP;
 const UNBOUNDED_ORDER: &str = "PLN220";
 
 /// The codes of this module, for the catalogue.
@@ -93,7 +94,7 @@ const ONE_VALUE: [&str; 2] = ["first_value", "last_value"];
 /// Everything that is wrong with a plan, in the order of its nodes.
 pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnostic> {
     let mut findings = Findings { plan, found: Vec::new() };
-    for node in &plan.nodes {
+    for (id, node) in plan.nodes.iter().enumerate() {
         findings.event_time(node);
         match &node.op {
             Op::Aggregate(op) => findings.aggregate(node, op),
@@ -128,6 +129,7 @@ pub fn check(plan: &Plan, connectors: &[&'static ConnectorSpec]) -> Vec<Diagnost
             Op::Match(_) => findings.matches(node),
             Op::Iterate(_) => findings.recursion(node),
             Op::Sink(op) => findings.sink(node, op, connectors),
+            Op::Source(op) if op.lookup => findings.lookup(node, NodeId(id)),
             Op::Source(_) | Op::Rows(_) | Op::Union | Op::Form(_) | Op::Check(_) | Op::Rejected | Op::Output | Op::Fed(_) => {}
         }
     }
@@ -240,6 +242,27 @@ impl Findings<'_> {
         let message = format!("the state of `{}` has no bound: it keeps every {} of `{table}`", node.name, names(node, &op.key));
         let hint = "say how long a row of the table counts after it came (`keep state for 30d`), or say `keep for ever`";
         self.add(node, UNBOUNDED_TABLE, message, "one row for each key, for ever", hint.into());
+    }
+
+    /// What is looked up has no rows of its own: only joins ask for them.
+    fn lookup(&mut self, node: &Node, id: NodeId) {
+        let mut open = vec![id];
+        while let Some(at) = open.pop() {
+            for (reader, read) in self.plan.nodes.iter().enumerate().filter(|(_, n)| n.inputs.contains(&at)) {
+                match &read.op {
+                    Op::Rows(_) | Op::Output => open.push(NodeId(reader)),
+                    Op::TableJoin(_) if read.inputs.first() != Some(&at) => {}
+                    _ => {
+                        let message = format!(
+                            "`{}` has no rows to read: it is an outside system that is asked by key, and `{}` reads it",
+                            node.name, read.name
+                        );
+                        let hint = "join it to rows that stay, by its key: `left join t on t.id = x`";
+                        return self.add(node, LOOKUP, message, "asked, not read", hint.into());
+                    }
+                }
+            }
+        }
     }
 
     fn table_join(&mut self, node: &Node, op: &TableJoinOp) {

@@ -1,6 +1,6 @@
 //! Connectors and the registry that finds them by name.
 
-use crate::{ConnectorError, ConnectorSpec, Sink, SinkConfig, Source, SourceConfig};
+use crate::{ConnectorError, ConnectorSpec, Lookup, Sink, SinkConfig, Source, SourceConfig};
 use arrow::datatypes::SchemaRef;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,6 +20,14 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// Where options are unusable or the system cannot be reached.
     fn source(&self, config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorError>;
+
+    /// Opens a lookup; asked in place of [`Self::source`] where [`ConnectorSpec::lookup`] says so.
+    ///
+    /// # Errors
+    /// Where options are unusable, or the connector has no lookups.
+    fn lookup(&self, config: SourceConfig) -> Result<Arc<dyn Lookup>, ConnectorError> {
+        Err(ConnectorError::bug("CON003", format!("`{}` is not looked up by key, but was to be", config.name)))
+    }
 
     /// Opens a sink.
     ///

@@ -1,11 +1,12 @@
 //! What a connector is: the border between the engine and the systems outside.
 //!
 //! A connector names itself and its options ([`ConnectorSpec`], which the planner checks without any I/O), and opens
-//! [`Source`]s and [`Sink`]s, which the engine drives. It sees Arrow batches, positions and options; it knows nothing of
+//! [`Source`]s, [`Sink`]s and [`Lookup`]s, which the engine drives. It sees Arrow batches, positions and options; it knows nothing of
 //! plans, dataflows or other connectors.
 
 mod connector;
 mod error;
+mod lookup;
 mod options;
 mod predicate;
 mod resume;
@@ -14,6 +15,7 @@ mod source;
 
 pub use connector::{Connector, Registry};
 pub use error::{ConnectorError, WhoActs};
+pub use lookup::{Answers, CACHE, CACHE_KEYS, CACHE_MISSING, Caching, Lookup, MAX_KEYS_ASKED, ON_FAILURE};
 pub use options::{ConnectorSpec, OptionKind, OptionSpec, OptionValue, Options};
 pub use predicate::{CompareOp, Literal, Predicate};
 pub use resume::{CheckpointNumber, CommitIdentity, Committer, Left, Outbox, Piecewise, Resume, SavedPosition, Witness, row_hash};

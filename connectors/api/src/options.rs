@@ -21,6 +21,8 @@ pub struct ConnectorSpec {
     pub bounded: fn(&Options) -> bool,
     /// The sink takes changelogs (retractions) as they are.
     pub sink_takes_retractions: bool,
+    /// Its sources are not read but asked for the rows of keys ([`crate::Connector::lookup`]).
+    pub lookup: bool,
     /// What a sink of these options promises; asked only where there is a sink.
     #[serde(skip)]
     pub delivery: fn(&Options) -> Delivery,

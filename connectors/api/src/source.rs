@@ -224,6 +224,8 @@ pub enum RejectReason {
     Late,
     /// It broke a `@then … otherwise reject`.
     Expectation,
+    /// An outside system that is asked for its key gave no answer.
+    Lookup,
 }
 
 impl RejectReason {
@@ -235,6 +237,7 @@ impl RejectReason {
             RejectReason::Expression => "expression",
             RejectReason::Late => "late",
             RejectReason::Expectation => "expectation",
+            RejectReason::Lookup => "lookup",
         }
     }
 }

@@ -14,6 +14,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     sink: Some(&[]),
     bounded: |_| true,
     sink_takes_retractions: true,
+    lookup: false,
     delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |_| None,
     fixed_time: |_| None,

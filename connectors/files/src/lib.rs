@@ -88,6 +88,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     ]),
     bounded: |options| !options.flag("follow"),
     sink_takes_retractions: true,
+    lookup: false,
     delivery: |_| Delivery::Atomic,
     fixed_schema: |_| None,
     fixed_time: |_| None,

@@ -46,6 +46,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |options| options.get("count").is_some(),
     sink_takes_retractions: false,
+    lookup: false,
     delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |_| Some(schema()),
     fixed_time: |_| Some("at"),

@@ -239,6 +239,23 @@ pub(crate) fn registry_refuses(url: &str, status: u16) -> ConnectorError {
         .hint("correct `schema_registry_user` and the secret of `schema_registry_password`")
 }
 
+/// Options of `http` that mean nothing.
+pub(crate) fn http_options(message: impl Into<String>, hint: impl Into<String>) -> ConnectorError {
+    ConnectorError::user("HTT001", message).hint(hint)
+}
+
+/// An HTTP service that refuses who asks.
+pub(crate) fn http_refuses(name: &str, status: u16) -> ConnectorError {
+    ConnectorError::operator("HTT002", format!("the service that `{name}` asks refuses who asks ({status})"))
+        .hint("correct `authorization` and its secret, or give whom it names the right to ask")
+}
+
+/// There is no client to ask an HTTP service with.
+pub(crate) fn http(name: &str, why: &str) -> ConnectorError {
+    ConnectorError::operator("HTT003", format!("`{name}` cannot be asked: {why}"))
+        .hint("see whether this system's certificates can be read")
+}
+
 /// A schema that does not go with those before it.
 pub(crate) fn incompatible(subject: &str, answer: &str) -> ConnectorError {
     let shown: String = answer.chars().take(300).collect();

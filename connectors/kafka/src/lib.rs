@@ -3,11 +3,14 @@
 //! - Source: partitions by plan, positions in checkpoints, evidence of idleness; keys, headers, offsets and timestamps as columns.
 //! - Sink: at least once as epochs close, or exactly once by outboxes: rows go out in a short transaction when the checkpoint that holds them is published.
 //!
+//! - `http`: services that joins ask for the rows of keys.
+//!
 //! librdkafka speaks the protocol; messages become columns in `runink-formats`. All of librdkafka's own threads end with the client they belong to.
 
 mod client;
 mod error;
 mod failpoint;
+mod http;
 mod native;
 mod options;
 mod registry;
@@ -30,7 +33,7 @@ pub fn connectors() -> Vec<Arc<dyn Connector>> {
 
 /// The same; the hook hears of each step of recovery and commit.
 pub fn connectors_heard_by(hook: StepHook) -> Vec<Arc<dyn Connector>> {
-    vec![Arc::new(KafkaConnector { hook })]
+    vec![Arc::new(KafkaConnector { hook }), Arc::new(http::HttpConnector)]
 }
 
 /// `kafka`.

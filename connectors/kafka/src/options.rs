@@ -155,6 +155,7 @@ pub(crate) static SPEC: LazyLock<ConnectorSpec> = LazyLock::new(|| ConnectorSpec
     sink: Some(&SINK),
     bounded: |options| options.text("until").is_some(),
     sink_takes_retractions: true,
+    lookup: false,
     delivery: |options| match options.text("delivery") {
         Some("at-least-once") => Delivery::AtLeastOnce,
         _ => Delivery::ExactlyOnce,

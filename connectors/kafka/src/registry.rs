@@ -77,6 +77,15 @@ struct IdAnswer {
     id: u32,
 }
 
+/// A client of HTTP that waits that long for an answer; or why there is none.
+pub(crate) fn http_client(patience: Duration) -> Result<Client, String> {
+    // Without a provider of cryptography the client does not come to be; it says so by a panic.
+    match catch_unwind(|| Client::builder().timeout(patience).build()) {
+        Ok(built) => built.map_err(|cause| cause.to_string()),
+        Err(_) => Err("the HTTP client has no cryptography".into()),
+    }
+}
+
 impl Registry {
     /// The registry that options name.
     pub(crate) fn of(options: &Options, kind: SchemaKind) -> Result<Option<Self>, ConnectorError> {
@@ -99,13 +108,7 @@ impl Registry {
             }
             None => None,
         };
-        // Without a provider of cryptography the client does not come to be; it says so by a panic.
-        let built = catch_unwind(|| Client::builder().timeout(PATIENCE).build());
-        let http = match built {
-            Ok(Ok(client)) => client,
-            Ok(Err(cause)) => return Err(error::registry(&url, &cause.to_string())),
-            Err(_) => return Err(error::bug("the HTTP client has no cryptography")),
-        };
+        let http = http_client(PATIENCE).map_err(|why| error::registry(&url, &why))?;
         Ok(Some(Registry { kind, url: url.trim_end_matches('/').to_owned(), user, client: http, schemas: Arc::default() }))
     }
 

@@ -4,6 +4,7 @@
 
 mod avro;
 mod exactly_once;
+mod http;
 mod sink;
 mod source;
 mod support;

@@ -16,7 +16,7 @@ pub enum EngineError {
     },
     /// A step failed.
     #[error("ENG001: {0}")]
-    Operator(#[from] OperatorError),
+    Operator(#[source] OperatorError),
     /// The plan names a connector that is not there.
     #[error("ENG002: {name}: there is no connector `{connector}`")]
     NoConnector {
@@ -95,6 +95,15 @@ pub enum EngineError {
         /// The sink.
         name: String,
     },
+}
+
+impl From<OperatorError> for EngineError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Outside { name, error } => EngineError::Connector { name, error },
+            error => EngineError::Operator(error),
+        }
+    }
 }
 
 impl EngineError {

@@ -17,6 +17,7 @@ mod driver;
 mod error;
 mod exchange;
 mod group;
+mod lookup;
 mod metrics;
 mod operators;
 mod packet;

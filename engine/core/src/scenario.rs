@@ -5,11 +5,12 @@ use crate::{
     checkpoints::{Gate, WATERMARKS, lasting_names, not_restored},
     clock::EpochClock,
     group::{Command, CommandSender},
+    lookup::NotRead,
     metrics::Metrics,
     watermark::Watermarks,
 };
 use runink_checkpoint::KeyGroups;
-use runink_connector_api::{Delivery, EpochBy, Registry, Sink, SinkConfig, SinkWriter, Source, SourceConfig};
+use runink_connector_api::{Delivery, EpochBy, Lookup, Registry, Sink, SinkConfig, SinkWriter, Source, SourceConfig};
 use runink_operators::{Batch, RejectedRow};
 use runink_planner::{NodeId, Op, Plan, StreamKind};
 use std::{
@@ -67,6 +68,8 @@ pub struct ScenarioSpec {
     pub plan: Plan,
     /// Its sources, by node.
     pub sources: BTreeMap<NodeId, Arc<dyn Source>>,
+    /// Whom its joins ask, by the source that stands for it: these sources are not read. Where one is absent, its source is a table that is.
+    pub lookups: BTreeMap<NodeId, Arc<dyn Lookup>>,
     /// Its sinks, by node.
     pub sinks: BTreeMap<NodeId, Arc<dyn Sink>>,
     /// Who watches which node.
@@ -98,6 +101,7 @@ impl ScenarioSpec {
         ScenarioSpec {
             plan,
             sources,
+            lookups: BTreeMap::new(),
             sinks,
             taps: BTreeMap::new(),
             rejected_tap: None,
@@ -121,7 +125,8 @@ impl ScenarioSpec {
                 .cloned()
                 .ok_or_else(|| EngineError::NoConnector { name: name.to_owned(), connector: connector.to_owned() })
         };
-        let mut sources = BTreeMap::new();
+        let mut sources: BTreeMap<NodeId, Arc<dyn Source>> = BTreeMap::new();
+        let mut lookups = BTreeMap::new();
         let mut sinks = BTreeMap::new();
         for (id, node) in plan.nodes.iter().enumerate() {
             if let Op::Source(op) = &node.op {
@@ -139,8 +144,14 @@ impl ScenarioSpec {
                     time_column: node.time.as_ref().map(|t| node.schema.field(t.column).name().clone()),
                     batch_rows: settings.batch_rows,
                 };
-                let opened = find(&node.name, &op.connector)?.source(config);
-                let source = opened.map_err(|error| EngineError::Connector { name: node.name.clone(), error })?;
+                let failed = |error| EngineError::Connector { name: node.name.clone(), error };
+                let connector = find(&node.name, &op.connector)?;
+                if op.lookup {
+                    lookups.insert(NodeId(id), connector.lookup(config).map_err(failed)?);
+                    sources.insert(NodeId(id), Arc::new(NotRead));
+                    continue;
+                }
+                let source = connector.source(config).map_err(failed)?;
                 if checkpoints && !source.resumable() {
                     return Err(EngineError::NotResumable { name: node.name.clone() });
                 }
@@ -168,7 +179,7 @@ impl ScenarioSpec {
                 sinks.insert(NodeId(id), sink);
             }
         }
-        Ok(ScenarioSpec { settings, ..ScenarioSpec::new(plan, sources, sinks) })
+        Ok(ScenarioSpec { settings, lookups, ..ScenarioSpec::new(plan, sources, sinks) })
     }
 
     /// Whether one of its sinks is of that connector.

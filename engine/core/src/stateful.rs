@@ -5,6 +5,7 @@ use crate::{
     checkpoints::{Recorder, not_restored},
     driver::{PacketOutput, RejectOutput, Stash, guarded, in_order, least},
     exchange::{Route, pact},
+    lookup,
     metrics::Moved,
     operators::{self, MarkStream, Marks, Standing, Streams, closed},
     packet::Packet,
@@ -19,7 +20,7 @@ use runink_operators::{
     form::FormOperator,
     held::HeldRows,
     stream_join::StreamJoinOperator,
-    table_join::TableJoinOperator,
+    table_join::{LookupJoin, TableJoinOperator},
 };
 use runink_planner::{AggregateOp, CheckOp, FormOp, Node, NodeId, StreamJoinOp, StreamKind, TableJoinOp};
 use std::sync::Arc;
@@ -375,6 +376,10 @@ pub(crate) fn table_join<'scope>(
     let join = TableJoinOperator::new(&node.name, op, schemas.0, schemas.1, &node.schema, groups)?;
     let keyed = node.inputs.get(1).is_some_and(|&table| matches!(shared.spec.plan.node(table).kind, StreamKind::Upsert { .. }));
     let join = if keyed { join.of_keyed_source() } else { join };
+    let join: Box<dyn EpochOperator> = match lookup::outside_of(&shared.spec.plan, node, &shared.spec.lookups)? {
+        Some(outside) => Box::new(LookupJoin::new(join, outside)),
+        None => Box::new(join),
+    };
     let scope = stream.scope();
     let stream_key = |t: &usize| op.on.iter().find(|(_, table)| table == t).map(|(s, _)| *s);
     let (stream_route, table_route) = if op.broadcast {
@@ -385,7 +390,7 @@ pub(crate) fn table_join<'scope>(
     };
     let table = if op.broadcast && scope.peers() > 1 { broadcast(table, &node.name) } else { table };
     let counts = Counts { others_in: false, held: !op.broadcast || scope.index() == 0, everywhere: op.broadcast, ..ALL };
-    Ok(stateful(vec![(stream, stream_route), (table, Some(table_route))], marks, (id, node), Box::new(join), counts, shared))
+    Ok(stateful(vec![(stream, stream_route), (table, Some(table_route))], marks, (id, node), join, counts, shared))
 }
 
 /// Sends every packet to all workers.

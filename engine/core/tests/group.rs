@@ -60,6 +60,7 @@ fn source_op(preload: bool) -> Op {
         idle_us: 1_000_000,
         advance_when_idle: true,
         preload,
+        lookup: false,
     })
 }
 

@@ -268,6 +268,7 @@ mod tests {
             idle_us: 0,
             advance_when_idle: true,
             preload: false,
+            lookup: false,
         };
         let node = |name: &str, op: Op, inputs: Vec<NodeId>| Node {
             name: name.into(),

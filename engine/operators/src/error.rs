@@ -1,6 +1,7 @@
 //! What stops an operator. A bad row never does: it becomes a reject.
 
 use runink_checkpoint::StateError;
+use runink_connector_api::ConnectorError;
 
 /// Fatal for the scenario.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,14 @@ pub enum OperatorError {
         text: String,
         /// The row, as JSON.
         row: String,
+    },
+    /// An outside system that is looked up in refuses, or gives no answer where the text says to stop.
+    #[error("{name}: {error}")]
+    Outside {
+        /// The source that stands for it.
+        name: String,
+        /// Why.
+        error: ConnectorError,
     },
     /// State could not be captured or restored.
     #[error("{step}: {source}")]

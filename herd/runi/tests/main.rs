@@ -3,5 +3,6 @@
 
 mod checkpoint;
 mod command;
+mod lookup;
 mod pages;
 mod texts;

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     AggregateCall, AggregateOp, ChangeForm, CheckOp, ExpectAction, FirstOp, JoinBound, NeighbourOp, Node, Op, Plan, RankOp, RowStage,
-    RowStageKind, StateBound, StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowShape, WindowSpec,
+    RowStageKind, SourceOp, StateBound, StreamJoinKind, StreamJoinOp, StreamKind, TableJoinKind, TableJoinOp, WindowShape, WindowSpec,
     types::type_name,
 };
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::Expr;
-use runink_connector_api::{Delivery, RejectReason};
+use runink_connector_api::{Caching, Delivery, RejectReason};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -117,6 +117,8 @@ pub(super) struct Source {
     pub(super) idle_us: i64,
     pub(super) advance_when_idle: bool,
     pub(super) preload: bool,
+    /// It is asked by key, and not read.
+    pub(super) lookup: bool,
     /// What cuts its epochs: `volume` or `clock`.
     pub(super) epochs: &'static str,
 }
@@ -148,10 +150,11 @@ impl NodeFacts {
             from: lineage.from.iter().map(|(source, column)| format!("{source}.{column}")).collect(),
             direct: lineage.direct,
         });
+        let asked = asked(plan, node);
         NodeFacts {
             id,
             name: node.name.clone(),
-            operator: operator(&node.op),
+            operator: if asked.is_some() { "lookup join" } else { operator(&node.op) },
             inputs: inputs(plan, node),
             work: work(plan, node),
             columns: columns.collect(),
@@ -159,11 +162,25 @@ impl NodeFacts {
             ends: node.bounded,
             event_time: node.time.as_ref().map(|t| Time { column: column(&node.schema, t.column), shift_us: t.shift_us }),
             watermark_of: node.watermark_of.iter().map(|&s| plan.node(s).name.clone()).collect(),
-            state: state(node, kept_of_ends(plan, node)),
+            state: asked.map_or_else(|| state(node, kept_of_ends(plan, node)), |source| answers(node, source)),
             source: source(node),
             sink: sink(plan, node),
         }
     }
+}
+
+/// Of a join whose table is asked by key: the source that stands for it.
+fn asked<'p>(plan: &'p Plan, node: &Node) -> Option<&'p SourceOp> {
+    let mut next = node.inputs.get(1).filter(|_| matches!(node.op, Op::TableJoin(_)));
+    while let Some(&id) = next {
+        let below = plan.node(id);
+        match &below.op {
+            Op::Source(op) => return Some(op).filter(|op| op.lookup),
+            Op::Rows(_) | Op::Output => next = below.inputs.first(),
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn operator(op: &Op) -> &'static str {
@@ -249,6 +266,15 @@ fn kept_of_ends(plan: &Plan, node: &Node) -> bool {
     }
 }
 
+/// What a lookup join keeps.
+fn answers(node: &Node, source: &SourceOp) -> State {
+    let Caching { found_us, missing_us, keys, .. } = Caching::of(&source.options);
+    let (found, missing) = (words::duration(found_us), words::duration(missing_us));
+    let words =
+        format!("answers for at most {keys} keys on each worker: a row for {found}, that there is none for {missing}; in no checkpoint");
+    State { words, ..state(node, true) }
+}
+
 fn state(node: &Node, bounded: bool) -> State {
     let state = &node.state;
     let (kind, windows_per_key, kept_us) = match state {
@@ -281,6 +307,7 @@ fn source(node: &Node) -> Option<Source> {
         idle_us: op.idle_us,
         advance_when_idle: op.advance_when_idle,
         preload: op.preload,
+        lookup: op.lookup,
         epochs: if node.bounded { "volume" } else { "clock" },
     })
 }

@@ -76,6 +76,9 @@ fn source(node: &NodeFacts, out: &mut String) {
     if !source.leaves_out_unless.is_empty() {
         entry("only rows", &format!("with {} (a source may skip the others undecoded)", source.leaves_out_unless.join(" and ")), out);
     }
+    if source.lookup {
+        return entry("asked", "for the rows of keys, by the joins that need them; not read", out);
+    }
     let epochs = if source.epochs == "volume" { "cut by volume, so that every run is the same" } else { "cut by the clock" };
     entry("epochs", epochs, out);
     if source.preload {

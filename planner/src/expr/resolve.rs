@@ -222,6 +222,9 @@ impl Resolver<'_> {
             self.aggregate(&name, span);
         } else if name == "unnest" {
             self.say(codes::NOT_SUPPORTED, span, "`unnest` is not a function here", "use a line of its own: `@do unnest column`");
+        } else if ARROW_CASTS.contains(&name.as_str()) {
+            let hint = "write `cast(x as bigint)`, or `try_cast(x as bigint)` for null where it does not fit";
+            self.say(codes::NOT_SUPPORTED, span, format!("`{name}` is not a function here"), hint);
         } else if functions.is_volatile(&name) {
             let hint = match name.as_str() {
                 "random" | "uuid" => "derive it from the row, for example `md5(key)`",
@@ -256,6 +259,9 @@ impl Resolver<'_> {
         self.inside_aggregates += 1;
     }
 }
+
+/// Functions of the library that cast to a type which a text or another value names. Types are the language's own here.
+const ARROW_CASTS: [&str; 4] = ["arrow_cast", "arrow_try_cast", "cast_to_type", "try_cast_to_type"];
 
 /// The column that a name or a path of names means, where there is one and it is not a field of a struct.
 pub(crate) fn column_of<'c>(columns: &'c [Column], ids: &[Ident]) -> Option<&'c Column> {

@@ -11,9 +11,10 @@ use super::{
 use crate::{NodeId, Op, StateBound, TableJoinKind, TableJoinOp, catalogue as codes, expr::Place, names, types};
 use arrow::datatypes::DataType;
 use datafusion_expr::{BinaryExpr, Expr, Operator, cast, utils::split_conjunction};
+use runink_connector_api::Caching;
 use runink_dsl::{
     FileId,
-    ast::{Join, JoinKind, Retention, Span, Spanned},
+    ast::{Join, JoinKind, JoinTime, Retention, Span, Spanned, TimeDomain},
 };
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
@@ -48,6 +49,12 @@ impl Lowering<'_> {
 
     /// Joins a stream, whose columns are called as the condition calls them.
     pub(super) fn join_with(&mut self, work: &mut Work<'_>, span: Span, join: &Join, mut other: Stream, alias: &str) -> Heard<()> {
+        if self.is_looked_up(&other) {
+            return self.look_up(work, span, join, other, alias);
+        }
+        if let Some(Spanned { value: JoinTime::AsOf(TimeDomain::Processing), span: at }) = &join.time {
+            return self.as_it_is(work, span, join, *at, other, alias);
+        }
         let whenever = join.time.is_none();
         if whenever {
             // Each of its rows takes the place of the one before it.
@@ -63,6 +70,71 @@ impl Lowering<'_> {
             self.stream_join(work, span, join, other, alias)
         } else {
             self.table_join(work, span, join, other, alias)
+        }
+    }
+
+    /// `as of processing time`: each row meets the table's row of its key as the table is when the row comes.
+    fn as_it_is(&mut self, work: &mut Work<'_>, span: Span, join: &Join, at: Span, table: Stream, alias: &str) -> Heard<()> {
+        let refusal = if !work.flow.stream.is_append_only() {
+            Some((
+                "this step's input takes rows back, and what a row met as of processing time would not be found again".to_owned(),
+                "leave `as of` out and say `keep state for …`: then the result follows both sides",
+            ))
+        } else if table.is_append_only() {
+            Some((
+                format!("`{alias}` is no table: none of its rows replaces another, so it has no newest row"),
+                "give its source `key=<column>`, or say `as of <event time>`",
+            ))
+        } else if matches!(join.kind, JoinKind::Right | JoinKind::Full) {
+            Some((
+                format!("as of processing time a row of `{alias}` is only looked up, and does not come out on its own"),
+                "use `left join`; or leave `as of` out and say `keep state for …`: then the result follows both sides",
+            ))
+        } else {
+            None
+        };
+        match refusal {
+            Some((message, hint)) => Err(self.error(codes::JOIN_BOUND, work.texts.file, at, message, hint)),
+            None => self.table_join(work, span, join, table, alias),
+        }
+    }
+
+    /// Whether a table is asked for rows by key, in place of being read.
+    fn is_looked_up(&self, table: &Stream) -> bool {
+        table.row_wise && table.sources.iter().any(|source| matches!(&self.nodes[source.0].op, Op::Source(op) if op.lookup))
+    }
+
+    /// How long an answer counts of a table that is asked.
+    fn answers_count_us(&self, table: &Stream) -> Option<i64> {
+        table.sources.iter().filter(|_| self.is_looked_up(table)).find_map(|source| match &self.nodes[source.0].op {
+            Op::Source(op) => Some(Caching::of(&op.options).found_us),
+            _ => None,
+        })
+    }
+
+    /// A join with an outside system: each row meets what that says of its key when the row comes.
+    fn look_up(&mut self, work: &mut Work<'_>, span: Span, join: &Join, table: Stream, alias: &str) -> Heard<()> {
+        let by_clock = |time: &Spanned<JoinTime>| matches!(time.value, JoinTime::AsOf(TimeDomain::Processing));
+        let refusal = if !work.flow.stream.is_append_only() {
+            Some((
+                join.input.span,
+                "what was answered before could not be taken back, but this step's input takes rows back",
+                "look up before the aggregate, or let it `emit on close`",
+            ))
+        } else if matches!(join.kind, JoinKind::Right | JoinKind::Full) {
+            Some((join.input.span, "its own rows are not known, so that they cannot come out without a partner", "use `left join`"))
+        } else if let Some(time) = join.time.as_ref().filter(|time| !by_clock(time)) {
+            Some((time.span, "only what it says now is known, and nothing of other times", "leave the bound out"))
+        } else {
+            let keep = join.keep_state.as_ref();
+            keep.map(|keep| (keep.span, "its source says how long an answer is kept", "leave `keep` out, and give the source `cache=10m`"))
+        };
+        match refusal {
+            Some((at, why, hint)) => {
+                let message = format!("`{alias}` is an outside system that is asked by key: {why}");
+                Err(self.error(codes::LOOKUP, work.texts.file, at, message, hint))
+            }
+            None => self.table_join(work, span, join, table, alias),
         }
     }
 
@@ -105,12 +177,14 @@ impl Lowering<'_> {
             .collect();
         let whole: Vec<Column> = stream.columns.iter().chain(&table_columns).cloned().collect();
         let columns: Vec<Column> = stream.columns.iter().cloned().chain(from_table.iter().map(|&i| table_columns[i].clone())).collect();
-        let bounded_table = self.preload(&table, &stream);
+        // Each key is asked for by one worker.
+        let looked_up = self.is_looked_up(&table);
+        let bounded_table = self.preload(&table, &stream) && !looked_up;
         let table_key = table.key().iter().filter_map(|k| table.columns.iter().position(|c| c.name() == k)).collect();
         let (ttl_us, state) = match &join.keep_state {
             Some(Spanned { value: Retention::For(ttl), .. }) => (Some(ttl.value.0), StateBound::PerKey { ttl_us: Some(ttl.value.0) }),
             Some(Spanned { value: Retention::Forever, .. }) => (None, StateBound::ForEver),
-            None => (None, StateBound::PerKey { ttl_us: None }),
+            None => (None, StateBound::PerKey { ttl_us: self.answers_count_us(&table) }),
         };
         let (step, at) = (work.flow.step.clone(), work.flow.at);
         let made = self.push(NewNode {

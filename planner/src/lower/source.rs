@@ -166,6 +166,11 @@ impl<'a> Lowering<'a> {
         let advance_when_idle = self.flag_option(texts, &source.annotation, "advance_when_idle", true);
         let (time, key, lateness_us, idle_us, advance_when_idle) = (time?, key?, lateness_us?, idle_us?, advance_when_idle?);
         let name = &source.name.value;
+        if spec.lookup && key.is_none() {
+            let message = format!("`{name}` is looked up by key, and has none");
+            let hint = "add `key=<column>`: the columns that a row is asked for by";
+            return Err(self.error(codes::LOOKUP, at.0, at.1, message, hint));
+        }
         let columns = schema.fields().iter().map(|f| Column {
             from: [(name.clone(), f.name().clone())].into(),
             direct: true,
@@ -191,6 +196,7 @@ impl<'a> Lowering<'a> {
                 idle_us,
                 advance_when_idle,
                 preload: false,
+                lookup: spec.lookup,
             }),
         });
         self.nodes[stream.node.0].bounded = bounded;

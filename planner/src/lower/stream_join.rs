@@ -18,7 +18,7 @@ impl Lowering<'_> {
         let file = work.texts.file;
         self.streams_fit(work, join, &right, alias)?;
         self.keep_fits(work, join)?;
-        let kind = self.stream_join_kind(work, span, join)?;
+        let kind = kind_of(join.kind);
         let width = work.flow.columns().len();
         let joined = joined_columns(work.flow.columns(), &right, alias);
         let condition = self.condition(work.texts, &join.on, &joined, Place::Row)?;
@@ -83,28 +83,6 @@ impl Lowering<'_> {
         });
         work.flow = Flow::new(made, &step, at);
         self.drop_helpers(work, span, width..width + hidden)
-    }
-
-    fn stream_join_kind(&mut self, work: &Work<'_>, span: Span, join: &Join) -> Heard<StreamJoinKind> {
-        let as_of = matches!(&join.time, Some(Spanned { value: JoinTime::AsOf(_), .. }));
-        let kind = match join.kind {
-            JoinKind::Inner => StreamJoinKind::Inner,
-            JoinKind::Left => StreamJoinKind::Left,
-            JoinKind::Right => StreamJoinKind::Right,
-            JoinKind::Full => StreamJoinKind::Full,
-            JoinKind::Semi => StreamJoinKind::Semi,
-            JoinKind::Anti => StreamJoinKind::Anti,
-        };
-        let word = match kind {
-            StreamJoinKind::Right => "right",
-            StreamJoinKind::Full => "full",
-            _ => return Ok(kind),
-        };
-        if !as_of {
-            return Ok(kind);
-        }
-        let construct = format!("a `{word} join` `as of` a time");
-        Err(self.not_yet(work.texts.file, span, &construct, "use `left join`: it keeps every row of this step's input"))
     }
 
     /// What each side must be for the way in which the join is bounded.
@@ -189,8 +167,8 @@ impl Lowering<'_> {
                 Ok(JoinBound::Within { from_us: *from, to_us: *to, times: self.times_of(work, right, alias, *span)? })
             }
             JoinTime::AsOf(TimeDomain::Processing) => {
-                let instead = "join the table as it is when the row comes: leave `as of` out";
-                Err(self.not_yet(file, *span, "a join `as of processing time`", instead))
+                let message = "a join as of processing time was to wait for versions";
+                Err(self.error(codes::INTERNAL, file, *span, message, "this is a bug of Runink: please report it"))
             }
             JoinTime::AsOf(TimeDomain::Column(name)) => {
                 let times = self.times_of(work, right, alias, *span)?;
@@ -221,6 +199,17 @@ impl Lowering<'_> {
         let message = format!("this join needs event times on both sides, and {name} has none");
         let hint = "give its source `time=<column>`, and keep that column in the steps before";
         Err(self.error(codes::WINDOW_TIME, work.texts.file, span, message, hint))
+    }
+}
+
+fn kind_of(kind: JoinKind) -> StreamJoinKind {
+    match kind {
+        JoinKind::Inner => StreamJoinKind::Inner,
+        JoinKind::Left => StreamJoinKind::Left,
+        JoinKind::Right => StreamJoinKind::Right,
+        JoinKind::Full => StreamJoinKind::Full,
+        JoinKind::Semi => StreamJoinKind::Semi,
+        JoinKind::Anti => StreamJoinKind::Anti,
     }
 }
 

@@ -130,14 +130,19 @@ fn input_needs(plan: &Plan, node: &Node, needed: &Columns) -> Vec<Columns> {
     }
 }
 
-/// Rows that tie are told apart by all their columns. Which of them comes out does not matter only where nothing but what they tie in is read.
+/// Rows that tie are told apart by all their columns. Which of them comes out does not matter only where nothing but what they tie in is read, or where
+/// all of them come out or none.
 fn rank_needs(op: &RankOp, input: &SchemaRef, needed: &Columns) -> Columns {
     let mut decide: Columns = op.keys.iter().copied().chain(op.order.iter().map(|o| o.column)).collect();
     decide.extend(op.time().map(|t| t.column));
     let width = input.fields().len();
     let read = || needed.iter().copied().filter(|&c| c < width);
-    let all = op.newest_first || op.changelog || read().any(|c| !decide.contains(&c));
-    if all { (0..width).collect() } else { decide }
+    let all = op.newest_first || op.changelog || !op.ties && read().any(|c| !decide.contains(&c));
+    if all {
+        return (0..width).collect();
+    }
+    decide.extend(read());
+    decide
 }
 
 /// What a join needs of its two sides: `width` columns of the first and the `chosen` ones of the second come out.

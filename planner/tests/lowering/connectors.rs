@@ -1,7 +1,7 @@
 //! Connectors that exist only as specs: files, a generator with its own schema, a topic without end, standard output.
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use runink_connector_api::{ConnectorSpec, Delivery, OptionKind, OptionSpec, Options};
+use runink_connector_api::{CACHE, CACHE_KEYS, CACHE_MISSING, ConnectorSpec, Delivery, ON_FAILURE, OptionKind, OptionSpec, Options};
 use std::{collections::BTreeMap, sync::Arc};
 
 const fn option(name: &'static str, kind: OptionKind, required: bool, default: Option<&'static str>, about: &'static str) -> OptionSpec {
@@ -25,6 +25,7 @@ static TICK_SOURCE: [OptionSpec; 3] = [
     option("every", OptionKind::Duration, false, None, "how far apart rows are"),
 ];
 static TOPIC: [OptionSpec; 1] = [option("topic", OptionKind::Text, true, None, "which topic")];
+static ASKED: [OptionSpec; 5] = [option("url", OptionKind::Text, true, None, "where it is"), CACHE, CACHE_MISSING, CACHE_KEYS, ON_FAILURE];
 static NONE: [OptionSpec; 0] = [];
 
 fn no_schema(_: &Options) -> Option<SchemaRef> {
@@ -42,6 +43,7 @@ static FILE: ConnectorSpec = ConnectorSpec {
     sink: Some(&FILE_SINK),
     bounded: |options| !options.flag("follow"),
     sink_takes_retractions: false,
+    lookup: false,
     delivery: |_| Delivery::Atomic,
     fixed_schema: no_schema,
     fixed_time: no_time,
@@ -53,6 +55,7 @@ static TICK: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |options| options.count("count").is_some(),
     sink_takes_retractions: false,
+    lookup: false,
     delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |_| {
         let at = Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), false);
@@ -67,6 +70,19 @@ static TOPIC_SPEC: ConnectorSpec = ConnectorSpec {
     sink: Some(&TOPIC),
     bounded: |_| false,
     sink_takes_retractions: false,
+    lookup: false,
+    delivery: |_| Delivery::AtLeastOnce,
+    fixed_schema: no_schema,
+    fixed_time: no_time,
+};
+static ASKED_SPEC: ConnectorSpec = ConnectorSpec {
+    name: "asked",
+    about: "A service that is asked by key.",
+    source: Some(&ASKED),
+    sink: None,
+    bounded: |_| true,
+    sink_takes_retractions: false,
+    lookup: true,
     delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: no_schema,
     fixed_time: no_time,
@@ -78,13 +94,14 @@ static STDOUT: ConnectorSpec = ConnectorSpec {
     sink: Some(&NONE),
     bounded: |_| true,
     sink_takes_retractions: true,
+    lookup: false,
     delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: no_schema,
     fixed_time: no_time,
 };
 
 pub(crate) fn all() -> Vec<&'static ConnectorSpec> {
-    vec![&FILE, &STDOUT, &TICK, &TOPIC_SPEC]
+    vec![&ASKED_SPEC, &FILE, &STDOUT, &TICK, &TOPIC_SPEC]
 }
 
 /// What asking the outside gave for sources called `found`.

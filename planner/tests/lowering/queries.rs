@@ -222,6 +222,11 @@ fn joins_in_windows_as_of_a_time_and_without_a_bound() {
         "    @step(name=A, from=bids)\n      @do join rates on rates.currency = bids.currency as of at keep for ever\n      @do select price * rate as paid, at",
     );
     same_steps(
+        "    @step(name=Q)\n      @do sql \"\"\"select b.price * t.rate as paid from bids b join rates for system_time as of proctime() as t \
+         on t.currency = b.currency\"\"\" keep state for 1d",
+        "    @step(name=A, from=bids)\n      @do join rates on rates.currency = bids.currency as of processing time keep state for 1d\n      @do select price * rate as paid",
+    );
+    same_steps(
         "    @step(name=Q)\n      @do sql \"\"\"select a.id, b.price from auctions a join bids b on a.id = b.auction\"\"\" keep state for 1d",
         "    @step(name=A, from=auctions)\n      @do join bids on id = bids.auction keep state for 1d\n      @do select id, price",
     );

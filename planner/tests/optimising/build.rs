@@ -149,6 +149,7 @@ impl Build {
             idle_us: 1_000_000,
             advance_when_idle: true,
             preload: false,
+            lookup: false,
         };
         let id = self.add(name, Op::Source(op), Vec::new(), schema.clone());
         let node = &mut self.nodes[id.0];

@@ -27,6 +27,7 @@ const fn spec(name: &'static str, sink_takes_retractions: bool) -> ConnectorSpec
         sink: Some(&[]),
         bounded: ends,
         sink_takes_retractions,
+        lookup: false,
         delivery: |_| Delivery::AtLeastOnce,
         fixed_schema: no_schema,
         fixed_time: no_time,

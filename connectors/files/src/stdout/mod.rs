@@ -35,6 +35,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     }]),
     bounded: |_| true,
     sink_takes_retractions: true,
+    lookup: false,
     delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |_| None,
     fixed_time: |_| None,

@@ -63,6 +63,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     sink: None,
     bounded: |options| options.get("events").is_some(),
     sink_takes_retractions: false,
+    lookup: false,
     delivery: |_| Delivery::AtLeastOnce,
     fixed_schema: |options| Some(schema_of(kind_of(options))),
     fixed_time: |_| Some("date_time"),

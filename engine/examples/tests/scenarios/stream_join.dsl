@@ -184,6 +184,58 @@ Feature: Joins of two streams
         | 3  | 11   |
         | 4  |      |
 
+  Scenario: As of a time, with what no row met
+    @step(name=Priced, from=payments)
+      @do   full join rates on rates.currency = payments.currency as of paid_at
+      @do   select id, rates.currency as currency, rate
+    @sink(type=blackhole)
+
+    Examples: a version that no row met comes out when a newer one has taken its place, or at the end
+      Given payments
+        | id | currency | amount | paid_at              |
+        | 1  | EUR      | 1      | 2026-01-01T00:00:00Z |
+        | 2  | EUR      | 1      | 2026-01-01T00:01:30Z |
+      And rates
+        | currency | rate | since                |
+        | EUR      | 10   | 2026-01-01T00:00:30Z |
+        | EUR      | 11   | 2026-01-01T00:01:00Z |
+        | EUR      | 12   | 2026-01-01T00:03:00Z |
+      When the watermark of payments reaches 2026-01-01T00:02:00Z
+      And the watermark of rates reaches 2026-01-01T00:02:00Z
+      Then Priced is
+        | id | currency | rate |
+        | 1  |          |      |
+        | 2  | EUR      | 11   |
+        |    | EUR      | 10   |
+      When the input ends
+      Then Priced is
+        | id | currency | rate |
+        | 1  |          |      |
+        | 2  | EUR      | 11   |
+        |    | EUR      | 10   |
+        |    | EUR      | 12   |
+
+  Scenario: As of processing time
+    @source(name=prices, type=file, path="prices.jsonl", contract=Rate@1, key=currency)
+    @step(name=Priced, from=payments)
+      @do   left join prices on prices.currency = payments.currency as of processing time
+      @do   select id, rate
+    @sink(type=blackhole)
+
+    Examples: the row as the table is when the row comes
+      Given payments
+        | id | currency | amount | paid_at              |
+        | 1  | EUR      | 1      | 2026-01-01T00:00:00Z |
+        | 2  | USD      | 1      | 2026-01-01T00:00:00Z |
+      And prices
+        | currency | rate | since                |
+        | EUR      | 10   | 2026-01-01T00:01:00Z |
+      When the input ends
+      Then Priced is
+        | id | rate |
+        | 1  | 10   |
+        | 2  |      |
+
   Scenario: Whenever they come
     @step(name=Open, from=payments)
       @do   left join refunds on refunds.payment = payments.id

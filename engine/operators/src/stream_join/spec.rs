@@ -61,7 +61,6 @@ impl Spec {
         output: &SchemaRef,
         groups: KeyGroups,
     ) -> Result<Self, OperatorError> {
-        use StreamJoinKind::{Full, Right};
         let refuse = |message: String| Err(OperatorError::plan(step, message));
         let [left, right] = inputs;
         for &(l, r) in &op.on {
@@ -71,9 +70,6 @@ impl Spec {
             }
         }
         let Some(bound) = Bound::of(&op.bound) else { return refuse(format!("a join of two streams by {:?}", op.bound)) };
-        if matches!(bound, Bound::AsOf) && matches!(op.kind, Right | Full) {
-            return refuse(format!("a {:?} join as of a time", op.kind));
-        }
         if !matches!(bound, Bound::Kept { .. }) && op.changelog.contains(&true) {
             return refuse("a join within a bound of time over a changelog".into());
         }

@@ -3,12 +3,15 @@
 //! Of versions of the same time the last that came counts. The newest version is found first; then the further condition is asked. A version goes when a
 //! newer one is valid for all rows that are on time. One that comes late replaces nothing that has come out; if a newer one that came in an earlier epoch
 //! is valid already, nobody can meet it: it is rejected.
+//!
+//! Where right rows come out that no left row met, a version does so when it goes, or when the input has ended: no row on time can meet it then.
 
 use super::{
     StreamJoinOperator, Way,
     bound::Side,
     bucket::NONE,
     pairs::{BLOCK_PAIRS, Pick, keep},
+    rows::MATCHED,
     spec::Admitted,
 };
 use crate::{Batch, OperatorError, Rejects};
@@ -87,7 +90,23 @@ impl StreamJoinOperator {
         for block in due.chunks(BLOCK_PAIRS) {
             self.give_versions(block, rejects)?;
         }
-        self.drop_replaced(reached).map_err(|e| self.spec.error(e))
+        let gone = self.replaced_by(reached);
+        self.give_unmet(gone.clone())?;
+        self.rows[Side::Right.index()].remove(&gone).map_err(|e| self.spec.error(e))?;
+        if reached == i64::MAX {
+            let last = self.rows[Side::Right.index()].take_gone(reached);
+            self.give_unmet(last)?;
+        }
+        Ok(())
+    }
+
+    /// Of versions that nobody can meet any more, those that nobody has met come out alone, where the join gives them.
+    fn give_unmet(&mut self, mut gone: Vec<u32>) -> Result<(), OperatorError> {
+        if !self.gives_unmatched(Side::Right) {
+            return Ok(());
+        }
+        gone.retain(|&slot| !self.rows[Side::Right.index()].has(slot, MATCHED));
+        self.give_alone(Side::Right, &gone)
     }
 
     fn give_versions(&mut self, block: &[u32], rejects: &mut Rejects) -> Result<(), OperatorError> {
@@ -109,6 +128,15 @@ impl StreamJoinOperator {
             let held = condition.holds(&self.spec.step, Pick::Kept(left, &pairs.0), Pick::Kept(right, &pairs.1), rejects)?;
             keep(&mut pairs, &held);
         }
+        if self.gives_unmatched(Side::Right) {
+            let versions = &mut self.rows[Side::Right.index()];
+            for &slot in &pairs.1 {
+                if versions.set(slot, MATCHED) {
+                    versions.changed(slot);
+                }
+            }
+        }
+        let [left, right] = &self.rows;
         // Both are in the order of the block.
         let mut with = pairs.0.iter().peekable();
         let without: Vec<u32> = block.iter().copied().filter(|at| with.next_if_eq(&at).is_none()).collect();
@@ -118,13 +146,13 @@ impl StreamJoinOperator {
             _ if pairs.0.is_empty() => {}
             _ => self.out.push(Batch::of(self.spec.pairs(Pick::Kept(left, &pairs.0), Pick::Kept(right, &pairs.1))?)),
         }
-        if self.spec.kind == StreamJoinKind::Left { self.give_alone(Side::Left, &without) } else { Ok(()) }
+        if self.gives_unmatched(Side::Left) { self.give_alone(Side::Left, &without) } else { Ok(()) }
     }
 
-    /// Lets versions go that no row on time can meet.
-    fn drop_replaced(&mut self, reached: i64) -> Result<(), arrow::error::ArrowError> {
-        let Way::Versions(noted) = &mut self.way else { return Ok(()) };
-        let versions = &mut self.rows[Side::Right.index()];
+    /// The versions that no row on time can meet, because newer ones are valid for all of these.
+    fn replaced_by(&mut self, reached: i64) -> Vec<u32> {
+        let Way::Versions(noted) = &mut self.way else { return Vec::new() };
+        let versions = &self.rows[Side::Right.index()];
         let mut gone = Vec::new();
         let mut done = std::collections::HashSet::<u32, ahash::RandomState>::default();
         while let Some(&Reverse((from, key))) = noted.replaced.peek()
@@ -145,6 +173,6 @@ impl StreamJoinOperator {
                 }
             }
         }
-        versions.remove(&gone)
+        gone
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Table changes of an epoch are applied before its stream rows. A key has at most one row, so the stream's rows never multiply.
 
+mod lookup;
 mod table;
 
+pub use lookup::{LookupJoin, Outside};
 pub use table::KeyedTable;
 
 use crate::{

@@ -19,7 +19,8 @@ use std::{
     sync::Arc,
 };
 
-type Key = Box<[u8]>;
+/// A key, as the table's converter writes it.
+pub(super) type Key = Box<[u8]>;
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -138,8 +139,23 @@ impl KeyedTable {
         self.key.iter().map(|&k| rows.column(k).clone()).collect()
     }
 
-    fn keys(&self, columns: &[ArrayRef]) -> Result<Rows, ArrowError> {
+    pub(super) fn keys(&self, columns: &[ArrayRef]) -> Result<Rows, ArrowError> {
         self.converter.convert_columns(columns)
+    }
+
+    /// Whether there is a row of that key.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Lets the row of a key go.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.entries.remove(key);
+    }
+
+    /// No capture asks what has changed.
+    pub(super) fn nobody_captures(&mut self) {
+        self.changed.clear();
     }
 
     fn alive(&self, entry: &Entry, watermark: i64) -> bool {

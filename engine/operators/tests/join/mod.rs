@@ -1,5 +1,7 @@
 //! The stream-to-table join against a map.
 
+mod lookup;
+
 use arrow::{array::*, datatypes::*};
 use datafusion_expr::{col, lit};
 use proptest::prelude::*;

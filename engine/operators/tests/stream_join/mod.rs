@@ -284,13 +284,12 @@ prop_compose! {
         epochs in proptest::collection::vec(any_epoch(), 1..9),
         workers in 1..5usize,
     ) -> Case {
-        use StreamJoinKind::{Full, Inner, Left, Right};
         let (bound, kind) = match bound {
             Bound::Window { size, slide, offset, by_clock } => {
                 (Bound::Window { size: size * tick, slide: slide * tick, offset: offset * tick, by_clock }, kind)
             }
             Bound::Within { from, to } => (Bound::Within { from: from * tick, to: to * tick }, kind),
-            Bound::AsOf => (bound, match kind { Right => Inner, Full => Left, other => other }),
+            Bound::AsOf => (bound, kind),
             Bound::Unbounded { ttl } => (Bound::Unbounded { ttl: ttl.map(|t| t * tick) }, kind),
         };
         let changelog = if matches!(bound, Bound::Unbounded { .. }) { changelog } else { [false, false] };

@@ -67,6 +67,8 @@ pub struct Reference {
     closed: Vec<i64>,
     event_time_known: bool,
     semi_given: BTreeSet<usize>,
+    /// Versions that rows have met.
+    met: BTreeSet<usize>,
 }
 
 const LEFT: usize = 0;
@@ -82,6 +84,7 @@ impl Reference {
             closed: vec![],
             event_time_known: false,
             semi_given: BTreeSet::new(),
+            met: BTreeSet::new(),
         }
     }
 
@@ -289,13 +292,30 @@ impl Reference {
                     continue;
                 }
                 let valid = self.sides[RIGHT].iter().enumerate().filter(|(_, r)| r.at <= left.at && Self::equal(&left.row, &r.row));
-                let newest = valid.max_by_key(|(n, r)| (r.at, *n)).map(|(_, r)| &r.row).filter(|r| self.condition(&left.row, r));
+                let newest = valid.max_by_key(|(n, r)| (r.at, *n)).filter(|(_, r)| self.condition(&left.row, &r.row));
+                self.met.extend(newest.map(|(n, _)| n));
                 match (newest, self.query.kind) {
-                    (Some(right), StreamJoinKind::Inner | Left) => add((Some(left.row.clone()), Some(right.clone()))),
-                    (Some(_), Semi) | (None, Left | Anti) => add((Some(left.row.clone()), None)),
+                    (Some((_, right)), StreamJoinKind::Inner | Left | Right | Full) => {
+                        add((Some(left.row.clone()), Some(right.row.clone())))
+                    }
+                    (Some(_), Semi) | (None, Left | Full | Anti) => add((Some(left.row.clone()), None)),
                     _ => {}
                 }
                 self.sides[LEFT][n].told = true;
+            }
+            for n in 0..self.sides[RIGHT].len() {
+                let version = &self.sides[RIGHT][n];
+                let null = version.row.key.iter().any(Option::is_none);
+                let newer = |m: usize, other: &Taken| (version.at, n) < (other.at, m) && other.at <= reached;
+                let others = || self.sides[RIGHT].iter().enumerate().filter(|(_, other)| Self::equal(&version.row, &other.row));
+                let over = null || reached == i64::MAX || others().any(|(m, other)| newer(m, other));
+                if version.told || !over {
+                    continue;
+                }
+                if matches!(self.query.kind, Right | Full) && !self.met.contains(&n) {
+                    add((None, Some(version.row.clone())));
+                }
+                self.sides[RIGHT][n].told = true;
             }
             return view;
         }

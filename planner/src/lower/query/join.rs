@@ -183,7 +183,8 @@ impl Lowering<'_> {
         };
         let keep_state = match time.as_ref().map(|t| &t.value) {
             None => scope.keep(),
-            Some(JoinTime::AsOf(_)) => scope.keep().filter(|k| k.value == Retention::Forever),
+            Some(JoinTime::AsOf(TimeDomain::Processing)) => scope.keep(),
+            Some(JoinTime::AsOf(TimeDomain::Column(_))) => scope.keep().filter(|k| k.value == Retention::Forever),
             Some(JoinTime::Window(_) | JoinTime::Within { .. }) => None,
         };
         let on = self.handed(scope, &on);

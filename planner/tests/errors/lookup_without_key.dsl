@@ -1,11 +1,11 @@
 Feature: Payments
   Background:
     @source(name=payments, type=topic, topic="payments", contract=Payment@2, lateness=5s)
-    @source(name=refunds, type=topic, topic="refunds", contract=Refund@1)
+    @source(name=cards, type=asked, url="http://cards", contract=Limit@1)
 
   Scenario: A mistake
     @step(name=A, from=payments)
-      @do right join refunds on refunds.card = payments.card_id as of paid_at
+      @do join cards as c on c.number = payments.amount
     @sink(type=stdout)
 
 Contract: Payment version 2
