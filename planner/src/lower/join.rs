@@ -8,7 +8,7 @@ use super::{
     step::Work,
     stream::{Column, Flow, Projected, Stream, column_expr, columns_read, free_name, schema_of},
 };
-use crate::{NodeId, Op, StateBound, TableJoinKind, TableJoinOp, catalogue as codes, expr::Place, names, types};
+use crate::{NodeId, Op, SourceOp, StateBound, TableJoinKind, TableJoinOp, catalogue as codes, expr::Place, names, types};
 use arrow::datatypes::DataType;
 use datafusion_expr::{BinaryExpr, Expr, Operator, cast, utils::split_conjunction};
 use runink_connector_api::Caching;
@@ -99,17 +99,26 @@ impl Lowering<'_> {
         }
     }
 
+    /// What a source is. Nodes that stand for it inside a recursion are none.
+    fn source_op(&self, id: NodeId) -> Option<&SourceOp> {
+        match &self.nodes.get(id.0)?.op {
+            Op::Source(op) => Some(op),
+            _ => None,
+        }
+    }
+
     /// Whether a table is asked for rows by key, in place of being read.
     fn is_looked_up(&self, table: &Stream) -> bool {
-        table.row_wise && table.sources.iter().any(|source| matches!(&self.nodes[source.0].op, Op::Source(op) if op.lookup))
+        table.row_wise && table.sources.iter().any(|source| self.source_op(*source).is_some_and(|op| op.lookup))
     }
 
     /// How long an answer counts of a table that is asked.
     fn answers_count_us(&self, table: &Stream) -> Option<i64> {
-        table.sources.iter().filter(|_| self.is_looked_up(table)).find_map(|source| match &self.nodes[source.0].op {
-            Op::Source(op) => Some(Caching::of(&op.options).found_us),
-            _ => None,
-        })
+        table
+            .sources
+            .iter()
+            .filter(|_| self.is_looked_up(table))
+            .find_map(|&source| Some(Caching::of(&self.source_op(source)?.options).found_us))
     }
 
     /// A join with an outside system: each row meets what that says of its key when the row comes.
