@@ -30,5 +30,28 @@ fn aggregates(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, aggregates);
+/// Links that come in one epoch, and the same with more that come in small epochs after them: what an epoch costs that changes little, beside all from nothing.
+fn recursion(c: &mut Criterion) {
+    const EPOCHS: usize = 100;
+    let plan = run::plan(run::COMPONENTS, "Components").unwrap();
+    let all = data::batches(5 * 8192, &run::columns_read(&plan).unwrap()).unwrap();
+    let first = all[..4].to_vec();
+    // Four batches make an epoch.
+    let small = (0..4 * EPOCHS).map(|i| all[4].slice(2 * i, 2));
+    let then: Vec<_> = first.iter().cloned().chain(small).collect();
+    let mut group = c.benchmark_group("components of 32,768 links");
+    group.sample_size(10);
+    for workers in [1, 2] {
+        let engine = WorkerGroup::start(GroupConfig { workers }).unwrap();
+        for (name, batches) in [("all from nothing", &first), ("then 100 epochs of 8 links", &then)] {
+            group.bench_function(format!("{name}, {workers} workers"), |b| {
+                b.iter(|| run::run(&engine, plan.clone(), "Components", batches).unwrap());
+            });
+        }
+        engine.shutdown().unwrap();
+    }
+    group.finish();
+}
+
+criterion_group!(benches, aggregates, recursion);
 criterion_main!(benches);

@@ -52,6 +52,23 @@ pub const GROUPED_SUM: &str = "Feature: Bench
       @do aggregate total = sum(value) by key, name emit on close
 ";
 
+/// Which keys hang together, through values: a recursion.
+pub const COMPONENTS: &str = "Feature: Bench
+  Scenario: Components
+    @source(name=rows, type=memory)
+    @step(name=Ends)
+      @do select key as a, value * 37 % 10000 as b
+    @step(name=Back)
+      @do select b as a, a as b
+    @step(name=Ways, from=Ends)
+      @do union Back
+    @step(name=Components)
+      @do select a as node, a as component
+      @do iterate component = min(component) by node
+      @do join Ways on Ways.a = Components.node
+      @do select Ways.b as node, Components.component
+";
+
 /// A scenario of that many steps: filters, projections, expectations, and an aggregate at the end.
 pub fn scenario_of(steps: usize) -> String {
     let mut text = String::from("Feature: Bench\n  Scenario: Many steps\n    @source(name=rows, type=memory)\n");

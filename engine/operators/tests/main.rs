@@ -5,6 +5,7 @@ mod aggregate;
 mod aggregate_cases;
 mod changes;
 mod check;
+mod fold;
 mod form;
 mod hash;
 mod held;

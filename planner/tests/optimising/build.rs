@@ -293,6 +293,36 @@ impl Build {
         id
     }
 
+    /// A recursion from rows of `base`. A round joins what is there with `other` by the first columns of both; `stages` bring that back to the columns of `base`.
+    pub(crate) fn iterate(&mut self, name: &str, base: NodeId, other: NodeId, kind: StreamJoinKind, stages: Vec<Stage>) -> NodeId {
+        let (start, beside) = (self.nodes[base.0].schema.clone(), self.nodes[other.0].schema.clone());
+        let columns: Vec<String> = start.fields().iter().map(|f| f.name().clone()).collect();
+        let mut round = Build::default();
+        let inputs = [Fed::Input(0), Fed::Round].map(|fed| round.add(name, Op::Fed(fed), Vec::new(), start.clone()));
+        let whole = round.union(name, &inputs);
+        let keys: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let once = round.aggregate(name, whole, &keys, Vec::new(), None);
+        let result = round.output(name, once);
+        round.nodes[result.0].kind = StreamKind::AppendOnly;
+        let beside_it = round.add("beside", Op::Fed(Fed::Input(1)), Vec::new(), beside.clone());
+        let right_columns: Vec<usize> = if kind.has_right_columns() { (0..beside.fields().len()).collect() } else { Vec::new() };
+        let fields = start.fields().iter().cloned().chain(right_columns.iter().map(|&c| beside.fields()[c].clone())).collect::<Vec<_>>();
+        let bound = JoinBound::Unbounded { ttl_us: None };
+        let join = StreamJoinOp { kind, on: vec![(0, 0)], condition: None, right_columns, bound, changelog: [false, false] };
+        let joined = round.add(name, Op::StreamJoin(join), vec![result, beside_it], Arc::new(Schema::new(fields)));
+        if kind != StreamJoinKind::Inner {
+            round.nodes[joined.0].kind = StreamKind::Changelog { key: Vec::new() };
+        }
+        let rows = round.rows(name, joined, stages);
+        round.nodes[rows.0].kind = StreamKind::AppendOnly;
+        let found = round.output(name, rows);
+        let op = IterateOp { nodes: round.nodes, result, found, rounds: 6 };
+        let id = self.add(name, Op::Iterate(Box::new(op)), vec![base, other], start);
+        self.nodes[id.0].kind = StreamKind::Changelog { key: columns };
+        self.nodes[id.0].state = StateBound::RowsForEver;
+        id
+    }
+
     /// An expectation on windows, by the time in a column.
     pub(crate) fn check(&mut self, name: &str, input: NodeId, of: Expr, time: &str) -> NodeId {
         let column = self.nodes[input.0].schema.index_of(time).unwrap();

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, cast, col, lit, when};
 use proptest::prelude::*;
-use runink_planner::{ExpectAction, NodeId, TableJoinKind};
+use runink_planner::{ExpectAction, NodeId, StreamJoinKind, TableJoinKind};
 use std::collections::BTreeMap;
 
 /// Choices that a list of bytes makes; when it is used up, the first of everything.
@@ -101,7 +101,7 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
         let (input, mut columns) = streams[choices.among(streams.len())];
         let (other, _) = streams[choices.among(streams.len())];
         let mut tags = 0;
-        let made = match choices.among(9) {
+        let made = match choices.among(10) {
             // As lowering does, which refuses to mix keys.
             0 if b.is_append_only(input) && b.is_append_only(other) => {
                 let plain = |b: &mut Build, n| b.rows(step, n, vec![Stage::Project(vec![(col("a"), "a"), (col("s"), "s")])]);
@@ -138,6 +138,22 @@ fn plan_of(bytes: &[u8]) -> (Build, Vec<&'static str>) {
                 let plain = b.rows(step, sums, vec![Stage::Project(vec![(col("of a"), "a"), (col("of s"), "s"), (col("n"), "b")])]);
                 b.keyed_by(plain, &[]);
                 plain
+            }
+            6 => {
+                let kinds = [StreamJoinKind::Inner, StreamJoinKind::Left, StreamJoinKind::Semi, StreamJoinKind::Anti];
+                let kind = kinds[choices.among(kinds.len())];
+                let base = b.rows(step, input, vec![Stage::Project(vec![(col("a"), "a"), (col("s"), "s")])]);
+                let more = vec![(col("a"), "k"), (col("s"), "t"), (choices.number(1, false), "unread")];
+                let beside = b.rows(step, other, vec![Stage::Project(more)]);
+                b.keyed_by(base, &["a", "s"]);
+                b.keyed_by(beside, &["k", "t"]);
+                let mut stages = vec![Stage::Filter(choices.truth(1, false))];
+                stages.extend((choices.among(2) == 1).then(|| Stage::Filter(choices.truth(2, false))));
+                let next = if matches!(kind, StreamJoinKind::Inner | StreamJoinKind::Left) { ("k", "t") } else { ("a", "s") };
+                let to = [col(next.0), choices.number(1, false)][choices.among(2)].clone();
+                stages.push(Stage::Project(vec![(to, "a"), (col(next.1), "s")]));
+                columns = false;
+                b.iterate(step, base, beside, kind, stages)
             }
             5 => b.rank(step, input, &["s"], "a", 1 + choices.among(2) as u64),
             _ => {

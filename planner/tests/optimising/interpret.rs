@@ -59,7 +59,11 @@ pub(crate) fn run(plan: &Plan, sources: &BTreeMap<String, Vec<Vec<Value>>>, obse
                 outcome.outputs.insert(node.name.clone(), seen);
                 Vec::new()
             }
-            Op::Iterate(_) | Op::Fed(_) => panic!("no plan here iterates"),
+            Op::Iterate(op) => {
+                let inputs: Vec<Vec<Row>> = (0..node.inputs.len()).map(input).collect();
+                rounds(op, &inputs, &mut outcome)
+            }
+            Op::Fed(_) => panic!("rows of a round outside of one"),
             Op::Form(_) => panic!("no plan here writes changes"),
         };
         let watched = observe.contains(&node.name) && plan.output_of(&node.name) == Some(NodeId(id));
@@ -213,6 +217,58 @@ fn rank(op: &RankOp, mut rows: Vec<Row>) -> Vec<Row> {
         op.count.is_none_or(|count| *n <= count)
     });
     rows
+}
+
+/// How many rounds are done: whether there is a fixed point or not, all plans come to the same.
+const ROUNDS: usize = 6;
+
+/// What rounds come to, from nothing; what the last of them turns away.
+fn rounds(op: &IterateOp, inputs: &[Vec<Row>], outcome: &mut Outcome) -> Vec<Row> {
+    let round = Plan { scenario: String::new(), nodes: op.nodes.clone() };
+    let (mut result, mut found) = (Vec::new(), Vec::new());
+    for n in 1..=ROUNDS {
+        let mut own = Outcome::default();
+        let mut done: Vec<Vec<Row>> = Vec::new();
+        for node in &round.nodes {
+            let input = |i: usize| done[node.inputs[i].0].clone();
+            let below = |i: usize| round.node(node.inputs[i]);
+            let rows = match &node.op {
+                Op::Fed(Fed::Input(i)) => inputs[*i].clone(),
+                Op::Fed(Fed::Round) => found.clone(),
+                Op::Rows(stages) => stages_over(stages, input(0), names(below(0)), &mut own),
+                Op::Union => (0..node.inputs.len()).flat_map(input).collect(),
+                Op::Output => input(0),
+                Op::Aggregate(op) => aggregate(op, &input(0), &names(below(0))),
+                Op::StreamJoin(op) => stream_join(op, input(0), &input(1)),
+                _ => panic!("a node that has no meaning in a round"),
+            };
+            done.push(rows);
+        }
+        (result, found) = (done[op.result.0].clone(), done[op.found.0].clone());
+        if n == ROUNDS {
+            outcome.turned_away.append(&mut own.turned_away);
+        }
+    }
+    result
+}
+
+fn stream_join(op: &StreamJoinOp, left: Vec<Row>, right: &[Row]) -> Vec<Row> {
+    let mut out = Vec::new();
+    for row in left {
+        let equal = |r: &&Row| op.on.iter().all(|&(a, b)| row.values[a] != Value::Null && row.values[a] == r.values[b]);
+        let met: Vec<&Row> = right.iter().filter(equal).collect();
+        let with = |more: Vec<Value>| Row { values: row.values.iter().cloned().chain(more).collect(), ..row.clone() };
+        match op.kind {
+            StreamJoinKind::Semi => out.extend((!met.is_empty()).then(|| row.clone())),
+            StreamJoinKind::Anti => out.extend(met.is_empty().then(|| row.clone())),
+            StreamJoinKind::Left if met.is_empty() => out.push(with(vec![Value::Null; op.right_columns.len()])),
+            StreamJoinKind::Inner | StreamJoinKind::Left => {
+                out.extend(met.iter().map(|r| with(op.right_columns.iter().map(|&c| r.values[c].clone()).collect())));
+            }
+            StreamJoinKind::Right | StreamJoinKind::Full => panic!("no such joins here"),
+        }
+    }
+    out
 }
 
 fn join(op: &TableJoinOp, stream: Vec<Row>, table: &[Row]) -> Vec<Row> {
