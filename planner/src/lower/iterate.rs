@@ -9,7 +9,7 @@ use super::{
     stream::{Column, Flow, Projected, Stream, column_expr},
 };
 use crate::{
-    AggregateOp, EmitMode, Fed, IterateOp, Node, NodeId, Op, ROUNDS, ROUNDS_MAX, StateBound, StreamJoinKind, StreamKind,
+    AggregateOp, EmitMode, Fed, IterateOp, JoinBound, Node, NodeId, Op, ROUNDS, ROUNDS_MAX, StateBound, StreamJoinKind, StreamKind,
     catalogue as codes, expr, names, types,
 };
 use datafusion_expr::cast;
@@ -36,16 +36,45 @@ pub(super) struct Around {
     keep: Option<Spanned<Retention>>,
 }
 
+/// Lowers what a round does, over the rows found so far.
+type RoundOf<'r> = dyn for<'w> FnMut(&mut Lowering<'_>, &mut Work<'w>, Stream) -> Heard<()> + 'r;
+
 /// A round, as nodes.
 struct Round {
     result: Stream,
+    /// What tells its rows apart.
+    key: Vec<String>,
     found: Stream,
 }
 
 impl Lowering<'_> {
-    /// `round` are the lines after `iterate`.
-    pub(super) fn iterate(&mut self, work: &mut Work<'_>, span: Span, iterate: &ast::Iterate, round: &[Spanned<Action>]) -> Heard<()> {
-        let rounds = self.round_fits(work, span, iterate, round)?;
+    /// `lines` are those after `iterate`.
+    pub(super) fn iterate(&mut self, work: &mut Work<'_>, span: Span, iterate: &ast::Iterate, lines: &[Spanned<Action>]) -> Heard<()> {
+        if lines.is_empty() {
+            let message = "no line says what a round does";
+            let hint = "put the lines of a round after this one, for example `@do join links on …` and `@do select …`";
+            return Err(self.error(codes::ITERATE, work.texts.file, span, message, hint));
+        }
+        for line in lines {
+            self.line_fits(work, line)?;
+        }
+        self.recursion(work, span, iterate, &mut |lowering, work, rows| {
+            let step = work.flow.step.clone();
+            work.flow = Flow::new(rows.called(&[&step]), &step, work.flow.at);
+            let called = std::mem::replace(&mut work.input, vec![step]);
+            for line in lines {
+                let before = lowering.nodes.len();
+                lowering.action(work, line)?;
+                lowering.functions_fit(work, line.span, before)?;
+            }
+            work.input = called;
+            Ok(())
+        })
+    }
+
+    /// A recursion from a step's rows so far. `round` gets the rows found so far, and leaves in the step what a round finds from them.
+    pub(super) fn recursion(&mut self, work: &mut Work<'_>, span: Span, iterate: &ast::Iterate, round: &mut RoundOf<'_>) -> Heard<()> {
+        let rounds = self.clauses_fit(work, iterate)?;
         self.as_changelog(work, iterate.keep_state.as_ref());
         self.flush(&mut work.flow);
         let base = work.flow.stream.clone();
@@ -62,7 +91,7 @@ impl Lowering<'_> {
             return Err(self.error(codes::INTERNAL, work.texts.file, span, message, "this is a bug of Runink: please report it"));
         };
         let nodes = std::mem::replace(&mut self.nodes, around.nodes);
-        let Round { result, found } = made?;
+        let Round { result, key, found } = made?;
 
         let others: Vec<Stream> = around.inputs.into_iter().map(|(_, outside, _)| outside).collect();
         let all_stay = base.is_append_only() && others.iter().all(Stream::is_append_only);
@@ -75,7 +104,7 @@ impl Lowering<'_> {
         };
         let kind = match all_stay && nodes.iter().all(grows) {
             true => StreamKind::AppendOnly,
-            false => StreamKind::Changelog { key: result.key().to_vec() },
+            false => StreamKind::Changelog { key },
         };
         let ends = base.bounded && others.iter().all(|s| s.bounded);
         let state = match (&iterate.keep_state, ends) {
@@ -108,8 +137,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether the lines have a meaning in a recursion. Gives how many rounds it may have.
-    fn round_fits(&mut self, work: &Work<'_>, span: Span, iterate: &ast::Iterate, round: &[Spanned<Action>]) -> Heard<u64> {
+    /// Whether the line `iterate` is one. Gives how many rounds there may be.
+    fn clauses_fit(&mut self, work: &Work<'_>, iterate: &ast::Iterate) -> Heard<u64> {
         let file = work.texts.file;
         if let Some(keep @ Spanned { value: Retention::For(_), .. }) = &iterate.keep_state {
             let hint = "say `keep for ever`; give a keyed source that ages its own `keep state for …` in a step before";
@@ -126,14 +155,6 @@ impl Lowering<'_> {
         if let Some(rounds) = rounds.filter(|r| r.value == 0 || r.value > ROUNDS_MAX) {
             let message = format!("a recursion has between 1 and {ROUNDS_MAX} rounds, not {}", rounds.value);
             return Err(self.error(codes::ITERATE, file, rounds.span, message, "correct the number"));
-        }
-        if round.is_empty() {
-            let message = "no line says what a round does";
-            let hint = "put the lines of a round after this one, for example `@do join links on …` and `@do select …`";
-            return Err(self.error(codes::ITERATE, file, span, message, hint));
-        }
-        for line in round {
-            self.line_fits(work, line)?;
         }
         Ok(rounds.map_or(ROUNDS, |r| r.value))
     }
@@ -173,7 +194,7 @@ impl Lowering<'_> {
         Err(self.error(codes::ITERATE, work.texts.file, at, message, hint))
     }
 
-    fn round(&mut self, work: &mut Work<'_>, span: Span, iterate: &ast::Iterate, round: &[Spanned<Action>], base: &Stream) -> Heard<Round> {
+    fn round(&mut self, work: &mut Work<'_>, span: Span, iterate: &ast::Iterate, round: &mut RoundOf<'_>, base: &Stream) -> Heard<Round> {
         let (step, at) = (work.flow.step.clone(), work.flow.at);
         let start: Vec<Column> = base.columns.iter().map(Column::or_null).collect();
         let again: Vec<Column> = start.iter().map(found_before).collect();
@@ -191,22 +212,13 @@ impl Lowering<'_> {
         work.flow = Flow::new(together, &step, at);
         let key = self.one_row_for_each_key(work, span, iterate)?;
         let result = self.inside(Op::Output, &[work.flow.stream.node], work.flow.columns().to_vec(), (&step, at));
-        let result = Stream { kind: StreamKind::Changelog { key }, ..result };
-
-        let rows = Stream { kind: StreamKind::AppendOnly, ..result.clone() };
-        work.flow = Flow::new(rows.called(&[&step]), &step, at);
-        let called = std::mem::replace(&mut work.input, vec![step.clone()]);
-        for line in round {
-            let before = self.nodes.len();
-            self.action(work, line)?;
-            self.functions_fit(work, line.span, before)?;
-            (work.flow.stream.kind, work.flow.stream.time) = (StreamKind::AppendOnly, None);
-        }
-        work.input = called;
+        let before = self.nodes.len();
+        round(self, work, result.clone())?;
+        self.functions_fit(work, span, before)?;
         self.same_as_start(work, span, base)?;
         self.flush(&mut work.flow);
         let found = self.inside(Op::Output, &[work.flow.stream.node], work.flow.columns().to_vec(), (&step, at));
-        Ok(Round { result, found })
+        Ok(Round { result, key, found })
     }
 
     /// A node of the round.
@@ -240,7 +252,8 @@ impl Lowering<'_> {
             self.aggregate(work, span, &aggregate)?;
             self.functions_fit(work, span, before)?;
             self.flush(&mut work.flow);
-            return Ok(work.flow.stream.key().to_vec());
+            let made = self.nodes[before..].iter().find(|n| matches!(n.op, Op::Aggregate(_)));
+            return Ok(made.map(|n| key_of(&n.kind).to_vec()).unwrap_or_default());
         }
         let columns = work.flow.columns().to_vec();
         let key: Vec<String> = columns.iter().map(|c| c.name().to_owned()).collect();
@@ -271,6 +284,18 @@ impl Lowering<'_> {
 
     /// Refuses aggregates that a recursion does not know, among the nodes from a place on.
     fn functions_fit(&mut self, work: &Work<'_>, span: Span, from: usize) -> Heard<()> {
+        let stranger = |n: &&Node| match &n.op {
+            Op::Fed(_) | Op::Rows(_) | Op::Union | Op::Output => false,
+            Op::Aggregate(op) => op.window.is_some(),
+            Op::StreamJoin(op) => op.bound != JoinBound::Unbounded { ttl_us: None },
+            _ => true,
+        };
+        if self.nodes[from..].iter().any(|n| stranger(&n)) {
+            let message = "a part of this query has no meaning in a recursion: a round has no time and no order of rows";
+            let hint =
+                "a round may join all rows, filter, compute, `union all` and aggregate; do the rest in a query that reads the result";
+            return Err(self.error(codes::ITERATE, work.texts.file, span, message, hint));
+        }
         let calls = self.nodes[from..].iter().flat_map(|n| match &n.op {
             Op::Aggregate(op) => op.calls.as_slice(),
             _ => &[],
@@ -330,23 +355,41 @@ impl Lowering<'_> {
 
     /// An input of the scenario, for a round that reads it. A keyed source counts by the rows that it has.
     pub(super) fn fed(&mut self, mut around: Around, name: &str, file: FileId, span: Span) -> Heard<Stream> {
-        if let Some((.., inside)) = around.inputs.iter().find(|(known, ..)| known == name) {
-            let stream = inside.clone();
-            self.around = Some(around);
-            return Ok(stream);
-        }
         std::mem::swap(&mut self.nodes, &mut around.nodes);
         let stream = self.stream_of(name, file, span);
-        let outside = stream.map(|s| self.changelog_of(s, (&around.step, around.at), around.keep.as_ref()));
         std::mem::swap(&mut self.nodes, &mut around.nodes);
-        let made = outside.map(|outside| {
-            let input = Op::Fed(Fed::Input(around.inputs.len() + 1));
-            let inside = self.inside(input, &[], outside.columns.clone(), (name, around.at));
-            around.inputs.push((name.to_owned(), outside, inside.clone()));
-            inside
-        });
+        let made = stream.map(|outside| self.feed(&mut around, name, outside));
         self.around = Some(around);
         made
+    }
+
+    /// A stream from around a recursion as it is inside; itself where there is no recursion around.
+    pub(super) fn fed_stream(&mut self, name: &str, outside: Stream) -> Stream {
+        let Some(mut around) = self.around.take() else { return outside };
+        let inside = self.feed(&mut around, name, outside);
+        self.around = Some(around);
+        inside
+    }
+
+    fn feed(&mut self, around: &mut Around, name: &str, outside: Stream) -> Stream {
+        if let Some((.., inside)) = around.inputs.iter().find(|(known, ..)| known == name) {
+            return inside.clone();
+        }
+        std::mem::swap(&mut self.nodes, &mut around.nodes);
+        let outside = self.changelog_of(outside, (&around.step, around.at), around.keep.as_ref());
+        std::mem::swap(&mut self.nodes, &mut around.nodes);
+        let input = Op::Fed(Fed::Input(around.inputs.len() + 1));
+        let inside = self.inside(input, &[], outside.columns.clone(), (name, around.at));
+        let inside = Stream { kind: StreamKind::AppendOnly, ..inside };
+        around.inputs.push((name.to_owned(), outside, inside.clone()));
+        inside
+    }
+}
+
+fn key_of(kind: &StreamKind) -> &[String] {
+    match kind {
+        StreamKind::AppendOnly => &[],
+        StreamKind::Upsert { key } | StreamKind::Changelog { key } => key,
     }
 }
 

@@ -257,7 +257,9 @@ impl<'a> Lowering<'a> {
             lineage,
             at: Some(new.at),
         });
-        Stream { node: id, columns: new.columns, kind: new.kind, time: new.time, sources, bounded, row_wise }
+        // A round works on what is there, however that came about.
+        let kind = if self.around.is_some() { StreamKind::AppendOnly } else { new.kind };
+        Stream { node: id, columns: new.columns, kind, time: new.time, sources, bounded, row_wise }
     }
 
     /// All sources below nodes.

@@ -7,7 +7,7 @@ Feature: Auctions
   Scenario: A mistake
     @step(name=A)
       @do sql """
-        with recursive r as (select id from people) select * from r
+        with recursive r as (select id from people union all select people.id from r join people on people.id = r.id) select * from r
       """
     @sink(type=stdout)
 

@@ -476,6 +476,40 @@ fn aggregates_of_results_that_change() {
 }
 
 #[test]
+fn recursions() {
+    let verbs = "    @step(name=A, from=auctions)
+      @do select seller as a, id as b
+      @do iterate keep for ever
+      @do join bids on bids.bidder = A.b
+      @do select A.a, bids.auction as b";
+    let query = "with recursive r(a, b) as (
+          select seller, id from auctions
+          union
+          select r.a, bids.auction from r join bids on bids.bidder = r.b
+        ) select * from r";
+    same_steps(&format!("    @step(name=Q)\n      @do sql \"\"\"{query}\"\"\" keep for ever"), verbs);
+    let own = query.replace("from auctions", "from auctions where id > 3");
+    let verbs = verbs.replace("      @do select seller as a", "      @when id > 3\n      @do select seller as a");
+    same_steps(&format!("    @step(name=Q, from=auctions)\n      @do sql \"\"\"{own}\"\"\" keep for ever"), &verbs);
+    // Rows of the step itself, and left joins in a round.
+    let query = "with recursive r as (
+          select id, seller from auctions
+          union
+          select a.id, coalesce(a.seller, r.seller) as seller from r left join auctions a on a.seller = r.id where r.id <> 5
+        ) select id from r";
+    let verbs = "    @step(name=A, from=auctions)
+      @do select id, seller
+      @do iterate keep for ever
+      @do left join auctions as a on a.seller = A.id
+      @do keep A.id <> 5
+      @do select a.id, coalesce(a.seller, A.seller) as seller
+    @step(name=B)
+      @do select id";
+    let (query, verbs) = (plan_of(&format!("    @step(name=Q)\n      @do sql \"\"\"{query}\"\"\" keep for ever")), plan_of(verbs));
+    assert_eq!(query.replace("meet of", ""), verbs.replace("meet of", ""));
+}
+
+#[test]
 fn patterns() {
     same(
         "select auction, began, ups from bids match_recognize (

@@ -148,12 +148,21 @@ impl Lowering<'_> {
         if let Some(at) = by_with {
             let defined = scope.defined[at].clone();
             let known = called.clone().unwrap_or_else(|| written.clone());
-            let wanted = wanted_rank(clauses, &defined.query, Some(&known));
-            // A definition sees those before it, and not itself.
-            let later = scope.defined.split_off(at);
-            let part = self.whole_query(scope, &defined.query, wanted.as_ref());
-            scope.defined.extend(later);
-            let mut relation = self.called(scope, part?, known.clone(), Some(&defined.alias), span)?;
+            let part = if let Some(found) = &defined.found {
+                self.part(scope, found.clone(), &[])
+            } else if defined.recursive {
+                self.recursive(scope, at, span)?
+            } else {
+                let wanted = wanted_rank(clauses, &defined.query, Some(&known));
+                // A definition sees those before it, and not itself.
+                let later = scope.defined.split_off(at);
+                let part = self.whole_query(scope, &defined.query, wanted.as_ref());
+                scope.defined.extend(later);
+                part?
+            };
+            // What a recursion finds has its names already.
+            let names = Some(&defined.alias).filter(|_| !defined.recursive);
+            let mut relation = self.called(scope, part, known.clone(), names, span)?;
             if let Some(alias) = alias {
                 relation = self.called(scope, relation.part, known, Some(alias), span)?;
             }
@@ -171,14 +180,14 @@ impl Lowering<'_> {
     }
 
     /// A stream as a relation of the query.
-    fn part<'t>(&mut self, scope: &Scope<'t>, stream: Stream, names: &[String]) -> Part<'t> {
+    pub(super) fn part<'t>(&mut self, scope: &Scope<'t>, stream: Stream, names: &[String]) -> Part<'t> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let flow = Flow::new(stream.called(&names), &scope.step, scope.at);
         Part { work: scope.work(flow, scope.texts), window: None }
     }
 
     /// A relation under its alias, with the names that the alias gives its columns.
-    fn called<'t>(
+    pub(super) fn called<'t>(
         &mut self,
         scope: &Scope<'t>,
         mut part: Part<'t>,

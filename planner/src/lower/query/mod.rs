@@ -11,6 +11,7 @@ mod group;
 mod join;
 mod rank;
 mod recognize;
+mod recursive;
 mod running;
 mod select;
 mod semi;
@@ -86,6 +87,10 @@ struct Scope<'t> {
 struct Defined {
     alias: TableAlias,
     query: Query,
+    /// It reads itself.
+    recursive: bool,
+    /// While its round is lowered: the rows that it has found so far.
+    found: Option<Stream>,
 }
 
 /// A relation of a query.
@@ -256,13 +261,9 @@ impl Lowering<'_> {
             return Err(self.refuse(scope, codes::QUERY_KIND, whole, message, "leave it out: options stand at sources, steps and sinks"));
         }
         if let Some(with) = with {
-            if with.recursive {
-                let span = scope.span(with.with_token.0.span);
-                let instead = "write the steps out as often as they are needed";
-                return Err(self.not_yet(scope.texts.file, span, "`with recursive`", instead));
-            }
             for cte in &with.cte_tables {
-                scope.defined.push(Defined { alias: cte.alias.clone(), query: cte.query.as_ref().clone() });
+                let recursive = with.recursive && recursive::reads_itself(cte);
+                scope.defined.push(Defined { alias: cte.alias.clone(), query: cte.query.as_ref().clone(), recursive, found: None });
             }
         }
         let limit = self.limit(scope, limit_clause.as_ref(), fetch.as_ref())?;
@@ -435,7 +436,8 @@ impl Lowering<'_> {
             && own.names.iter().any(|n| n.eq_ignore_ascii_case(name))
         {
             scope.own_read = true;
-            return Ok((own.stream.clone(), own.names.clone()));
+            let (stream, names) = (own.stream.clone(), own.names.clone());
+            return Ok((self.fed_stream(name, stream), names));
         }
         let scenario = self.input.scenario;
         let steps = scenario.steps.iter().map(|s| s.step.name.value.clone());
