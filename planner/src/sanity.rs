@@ -326,7 +326,7 @@ impl Findings<'_> {
         let mut inputs: Vec<String> = node.inputs.iter().map(named).collect();
         inputs.dedup();
         let message = format!("the state of `{}` has no bound: it keeps every row of {}", node.name, inputs.join(" and "));
-        let hint = "say `keep for ever` at the end of the line `iterate`; rows go when their stream takes them back";
+        let hint = "say `keep for ever` behind `iterate`, or behind the query; rows go when their stream takes them back";
         self.add(node, UNBOUNDED_ROWS, message, "all rows, for ever", hint.into());
     }
 

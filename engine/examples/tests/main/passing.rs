@@ -64,3 +64,18 @@ fn what_came_out_can_be_accepted() {
     assert_eq!((report.accepted[0].path.as_str(), report.accepted[0].content.as_slice()), ("missing.jsonl", &b""[..]));
     assert!(reports.iter().all(|r| r.passed() == (r.title == report.title)), "only golden files are accepted");
 }
+
+/// The examples of the book that no page runs.
+#[test]
+fn networks_grow_together_and_fall_apart() {
+    let folder = Folder::open("../../../docs/examples/graph");
+    let mut runner = Runner::new();
+    let mut tried = 0;
+    for scenario in folder.scenarios() {
+        for report in folder.run(&mut runner, &scenario, None, false) {
+            tried += 1;
+            assert!(report.passed(), "{}", render_report(&report, &folder.project.sources, false));
+        }
+    }
+    assert_eq!(tried, 1);
+}
