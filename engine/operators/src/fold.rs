@@ -218,11 +218,13 @@ impl Call {
                 append(best.map_or(ABSENT, |_| PRESENT), best.unwrap_or_default(), out);
             }
             Kind::Sum => {
-                let mut any = false;
-                let sum = there.fold(Some(0i128), |sum, (bytes, times)| {
+                let (mut any, mut sum) = (false, Some(0i128));
+                // To the end even where it is too large: each value's next argument begins where this one ends.
+                for (bytes, times) in there {
                     any = true;
-                    sum?.checked_add(whole(bytes).checked_mul(i128::from(times))?)
-                });
+                    let product = whole(bytes).checked_mul(i128::from(times));
+                    sum = sum.zip(product).and_then(|(sum, product)| sum.checked_add(product));
+                }
                 let tag = if !any { ABSENT } else { sum.map_or(TOO_LARGE, |_| PRESENT) };
                 append(tag, &sum.unwrap_or_default().to_le_bytes(), out);
             }
