@@ -9,6 +9,7 @@ pub mod data;
 pub mod flights;
 pub mod growth;
 pub mod json;
+pub mod kafka;
 pub mod measure;
 pub mod memory;
 pub mod nexmark;

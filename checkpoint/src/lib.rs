@@ -16,7 +16,7 @@ mod table;
 pub use capture::{Boundary, Cadence, Captures, HeldOutput, Part, Piece, Restored};
 pub use ids::{Epoch, Generation, KeyGroup, KeyGroups};
 pub use memory::{MemoryRestored, MemoryStore};
-pub use publish::{CheckpointNumber, CommitPermit, Exists, Fenced, Publications, Published, SinkOutboxes};
+pub use publish::{CheckpointNumber, CommitPermit, Exists, Fenced, NodeFacts, Publications, Published, SinkOutboxes};
 pub use replica::TableReplica;
 pub use shape::{Adaptation, TableShape};
 pub use table::{Namespace, StateChanges, StateError, StateTable};

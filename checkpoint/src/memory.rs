@@ -147,7 +147,7 @@ impl Inner {
     }
 
     /// Makes the checkpoint of the newest boundary that is complete, if there is one that is newer than the last.
-    fn publish(&mut self, generation: Generation) -> Result<Option<Published>, StateError> {
+    fn publish(&mut self, generation: Generation, wanted: &[Arc<str>]) -> Result<Option<Published>, StateError> {
         let Some(&complete) = self.parts.values().min() else { return Ok(None) };
         if complete <= self.last {
             return Ok(None);
@@ -178,7 +178,8 @@ impl Inner {
         self.newest =
             Some(Arc::new(MemoryRestored { generation, number, boundary: complete, facts: self.facts.clone(), tables, outboxes }));
         let permit = CommitPermit::of(Exists::seen(number), generation, generation).map_err(|e| StateError::Operator(e.to_string()))?;
-        Ok(Some(Published { number, boundary: complete, outboxes: new, permit }))
+        let of = |node: &Arc<str>| Some((node.clone(), self.facts.get(node)?.clone().into_iter().collect()));
+        Ok(Some(Published { number, boundary: complete, outboxes: new, permit, facts: wanted.iter().filter_map(of).collect() }))
     }
 }
 
@@ -204,7 +205,8 @@ impl Captures for MemoryStore {
         if inner.failed.is_some() {
             return;
         }
-        match inner.publish(self.generation) {
+        let wanted = self.publications.as_ref().map(|p| p.wants_facts_of()).unwrap_or_default();
+        match inner.publish(self.generation, &wanted) {
             // Under the lock, so that no other worker tells of a later one before.
             Ok(Some(published)) => {
                 if let Some(publications) = &self.publications {

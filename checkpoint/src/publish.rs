@@ -2,7 +2,7 @@
 
 use crate::{Boundary, Generation, HeldOutput};
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// The number of a checkpoint of a scenario: numbers grow and are never used twice, whatever the generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -102,12 +102,22 @@ pub struct Published {
     pub outboxes: Vec<SinkOutboxes>,
     /// The right to commit them.
     pub permit: CommitPermit,
+    /// The facts of the nodes that [`Publications::wants_facts_of`] named, as the checkpoint has them.
+    pub facts: NodeFacts,
 }
+
+/// Facts of some nodes: by node, (key, value).
+pub type NodeFacts = BTreeMap<Arc<str>, Vec<(String, Vec<u8>)>>;
 
 /// Hears of checkpoints. Called on a thread of the store, in order of numbers; the next checkpoint waits until it returns, so it must be quick.
 pub trait Publications: Send + Sync {
     /// A checkpoint exists.
     fn published(&self, published: Published);
+
+    /// Which nodes' facts a publication should have.
+    fn wants_facts_of(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
 
     /// A newer generation has begun. No further checkpoint of this one will be; the scenario must stop.
     fn fenced(&self, fenced: Fenced);

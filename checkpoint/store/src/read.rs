@@ -3,7 +3,7 @@
 use crate::{
     StoreError, codec,
     database::Database,
-    layout::{self, Names, OutboxPlace, ShapeNumber},
+    layout::{self, Names, NodeNumber, OutboxPlace, ShapeNumber},
     manifest::Manifest,
 };
 use arrow::{
@@ -105,14 +105,7 @@ impl Checkpoint {
     }
 
     fn scan_facts(&self, node: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let mut facts = Vec::new();
-        if let Some(number) = self.names.node(node) {
-            self.database()?.scan(layout::facts_of(number), &mut |key, value| {
-                facts.push((layout::read_fact_key(key)?, value.to_vec()));
-                Ok(())
-            })?;
-        }
-        Ok(facts)
+        self.names.node(node).map_or(Ok(Vec::new()), |number| facts(&*self.database()?, number))
     }
 
     fn scan_outboxes(&self) -> Result<Vec<SinkOutboxes>, StoreError> {
@@ -186,6 +179,16 @@ pub(crate) fn outboxes(database: &Database, names: &Names, after: CheckpointNumb
         Ok(())
     })?;
     Ok(found.into_iter().map(|((number, node), held)| SinkOutboxes { node, number, held }).collect())
+}
+
+/// The facts of a node.
+pub(crate) fn facts(database: &Database, node: NodeNumber) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let mut facts = Vec::new();
+    database.scan(layout::facts_of(node), &mut |key, value| {
+        facts.push((layout::read_fact_key(key)?, value.to_vec()));
+        Ok(())
+    })?;
+    Ok(facts)
 }
 
 /// What goes wrong while rows are read: in the store, or at whoever takes them.

@@ -148,6 +148,15 @@ pub trait Committer: Send {
     fn commit(&mut self, checkpoint: CheckpointNumber, outboxes: &[Outbox]) -> Result<(), ConnectorError>;
 }
 
+/// Who tells the outside how far a source has been read, for people and tools that look at its lag. It is never read back: checkpoints alone say where to go on.
+pub trait Follower: Send {
+    /// A checkpoint with these positions has been published. It does not wait for the outside.
+    ///
+    /// # Errors
+    /// Where the outside could not be told, now or the time before. It is a warning; the scenario goes on.
+    fn follow(&mut self, positions: &[SavedPosition]) -> Result<(), ConnectorError>;
+}
+
 /// Who a [`Committer`] is to the outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitIdentity {

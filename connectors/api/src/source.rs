@@ -1,6 +1,6 @@
 //! Sources: where rows come in.
 
-use crate::{ConnectorError, Options, Predicate, Resume, SavedPosition};
+use crate::{ConnectorError, Follower, Options, Predicate, Resume, SavedPosition};
 use arrow::{
     array::{Int64Array, UInt64Array},
     datatypes::SchemaRef,
@@ -61,6 +61,13 @@ pub trait Source: Send + Sync {
         }
         Err(ConnectorError::user("CON001", "this source cannot go on from a checkpoint")
             .hint("run without `--state`, or read from another source"))
+    }
+    /// Who tells the outside how far the source has been read, where the outside keeps such a thing.
+    ///
+    /// # Errors
+    /// Where the options for it mean nothing.
+    fn follower(&self, _scenario: &str) -> Result<Option<Box<dyn Follower>>, ConnectorError> {
+        Ok(None)
     }
     /// The total in bytes, where known, for progress.
     fn total_bytes(&self) -> Option<u64> {

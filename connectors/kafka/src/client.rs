@@ -2,11 +2,11 @@
 
 use crate::{error, native, secret, token::Tokens};
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientConfig, ClientContext, TopicPartitionList,
     client::OAuthToken,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
-    error::KafkaError,
+    error::{KafkaError, KafkaResult},
     producer::{DeliveryResult, ProducerContext},
     types::RDKafkaErrorCode,
 };
@@ -118,12 +118,14 @@ pub(crate) struct Refusal {
 /// What librdkafka says of a client, beside its answers.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// The first delivery that failed.
+    /// The first delivery or commit of offsets that failed.
     failed: Mutex<Option<KafkaError>>,
     /// The newest refusal since brokers last answered.
     refusal: Mutex<Option<Refusal>>,
     /// How many errors there were of the connection: evidence from before is stale.
     pub(crate) troubles: AtomicU64,
+    /// How many commits of offsets were answered.
+    commits: AtomicU64,
     /// Where the tokens of `OAUTHBEARER` come from.
     tokens: Option<Tokens>,
 }
@@ -138,7 +140,12 @@ impl Heard {
         Ok(Heard { tokens, ..Heard::default() })
     }
 
-    /// The first delivery that failed since the last call.
+    /// How many commits of offsets the brokers have answered, well or not.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
+    /// The first delivery or commit of offsets that failed since the last call.
     pub(crate) fn take_failure(&self) -> Option<KafkaError> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -193,7 +200,14 @@ impl ClientContext for Ears {
     }
 }
 
-impl ConsumerContext for Ears {}
+impl ConsumerContext for Ears {
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.0.commits.fetch_add(1, Ordering::AcqRel);
+        if let Err(cause) = result {
+            self.0.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cause);
+        }
+    }
+}
 
 impl ProducerContext for Ears {
     type DeliveryOpaque = ();

@@ -65,6 +65,13 @@ pub(crate) fn token(why: &str) -> ConnectorError {
         .hint("see the secret of `oauth_token`, or the provider of `sasl.oauthbearer.token.endpoint.url` and what its client may do")
 }
 
+/// Brokers do not take the offsets that are for others to look at.
+pub(crate) fn not_followed(group: &str, cause: KafkaError) -> ConnectorError {
+    ConnectorError::operator("KAF016", format!("the offsets of the group `{group}` were not committed: {cause}"))
+        .hint("only tools that look at its lag need them; give the user the right to `READ` that group, or name another with `group=`")
+        .caused_by(cause)
+}
+
 /// A client does not come to be; librdkafka's text begins with the option that it could not use.
 pub(crate) fn creation(cause: KafkaError) -> ConnectorError {
     let text = match &cause {

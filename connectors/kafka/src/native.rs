@@ -78,7 +78,6 @@ pub(crate) const CONSUMER: &[&str] = &[
     "fetch.min.bytes",
     "fetch.queue.backoff.ms",
     "fetch.wait.max.ms",
-    "group.id",
     "max.partition.fetch.bytes",
     "queued.max.messages.kbytes",
     "queued.min.messages",

@@ -98,6 +98,11 @@ static SOURCE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
             "read-committed",
             "Whether messages of transactions are read before they are committed.",
         ),
+        option(
+            "group",
+            OptionKind::Text,
+            "With checkpoints: the consumer group whose offsets say how far they have read, for tools that look at lag; `runink-SCENARIO-SOURCE` unless given.",
+        ),
         by_default("discover_every", OptionKind::Duration, "10s", "How often new partitions of the topic are looked for."),
         by_default(
             "key_format",

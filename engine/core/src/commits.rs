@@ -6,8 +6,12 @@
 //! While the outside is away the scenario goes on: its output waits, in checkpoints, and [`Committing::late`] says so.
 
 use crate::{EngineError, ScenarioHandle, scenario::ScenarioSpec};
-use runink_checkpoint::{Captures, CheckpointNumber, CommitPermit, Fenced, HeldOutput, Publications, Published, Restored, SinkOutboxes};
-use runink_connector_api::{CheckpointNumber as Number, CommitIdentity, Committer, ConnectorError, Outbox, WhoActs, Witness};
+use runink_checkpoint::{
+    Captures, CheckpointNumber, CommitPermit, Fenced, HeldOutput, NodeFacts, Publications, Published, Restored, SinkOutboxes,
+};
+use runink_connector_api::{
+    CheckpointNumber as Number, CommitIdentity, Committer, ConnectorError, Follower, Outbox, SavedPosition, WhoActs, Witness,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -62,6 +66,8 @@ pub fn after_restart(witness: Witness, start: Option<Number>, held: &[Number]) -
 pub struct Commits {
     /// By lasting name: the sink's name for people, and who commits.
     sinks: BTreeMap<Arc<str>, (String, Box<dyn Committer>)>,
+    /// Sources that tell the outside how far they have been read, by lasting name.
+    sources: BTreeMap<Arc<str>, (String, Box<dyn Follower>)>,
 }
 
 impl Commits {
@@ -79,7 +85,29 @@ impl Commits {
                 sinks.insert(lasting, (name, committer));
             }
         }
-        Ok(Commits { sinks })
+        let mut sources = BTreeMap::new();
+        for (id, source) in &spec.sources {
+            let name = spec.plan.node(*id).name.clone();
+            let follower = source.follower(&identity.scenario).map_err(|error| EngineError::Connector { name: name.clone(), error })?;
+            if let (Some(follower), Some(lasting)) = (follower, names[id.0].clone()) {
+                sources.insert(lasting, (name, follower));
+            }
+        }
+        Ok(Commits { sinks, sources })
+    }
+
+    /// Tells the outside how far sources have been read. That it does not hear of it stops nothing.
+    fn follow(&mut self, facts: &NodeFacts) -> Option<EngineError> {
+        let mut failed = None;
+        for (lasting, facts) in facts {
+            let Some((name, follower)) = self.sources.get_mut(lasting) else { continue };
+            // What cannot be read is told of where the scenario would go on from it.
+            let positions: Vec<SavedPosition> = facts.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect();
+            if let Err(error) = follower.follow(&positions) {
+                failed = Some(EngineError::Connector { name: name.clone(), error });
+            }
+        }
+        failed
     }
 
     /// Fences off older incarnations and brings the outside to the checkpoint that the scenario starts from, given with the right to commit what it holds.
@@ -187,6 +215,10 @@ struct State {
     /// Nothing more will come.
     closed: bool,
     failed: Option<EngineError>,
+    /// Which sources tell how far they have been read.
+    follow: Vec<Arc<str>>,
+    /// Why the outside was not told so the last time.
+    unheard: Option<EngineError>,
     /// Whom to stop when a commit fails.
     scenario: Option<crate::scenario::Failing>,
 }
@@ -202,6 +234,7 @@ impl Committing {
     /// # Errors
     /// Where the machine has no thread left.
     pub fn start(self: &Arc<Self>, mut commits: Commits, captures: Arc<dyn Captures>) -> Result<JoinHandle<()>, EngineError> {
+        self.state().follow = commits.sources.keys().cloned().collect();
         let shared = self.clone();
         let thread = thread::Builder::new().name("commits".into()).spawn(move || shared.run(&mut commits, captures.as_ref()));
         thread.map_err(|e| EngineError::Start(e.to_string()))
@@ -246,6 +279,8 @@ impl Committing {
                         }
                     }
                 }
+                let unheard = commits.follow(&published.facts);
+                self.state().unheard = unheard;
             }
             self.state().busy = false;
             self.changed.notify_all();
@@ -300,6 +335,11 @@ impl Committing {
         self.changed.notify_all();
     }
 
+    /// Why the outside does not know how far a source has been read: a message, and what to do. It is a warning.
+    pub fn unheard(&self) -> Option<(String, Option<String>)> {
+        self.state().unheard.as_ref().map(|error| (error.to_string(), error.hint()))
+    }
+
     /// Waits until everything that was published is outside, and lets nothing more come.
     ///
     /// # Errors
@@ -321,7 +361,7 @@ impl Committing {
 
 impl Publications for Committing {
     fn published(&self, published: Published) {
-        if published.outboxes.is_empty() {
+        if published.outboxes.is_empty() && published.facts.is_empty() {
             return;
         }
         let mut state = self.state();
@@ -333,6 +373,10 @@ impl Publications for Committing {
         }
         drop(state);
         self.changed.notify_all();
+    }
+
+    fn wants_facts_of(&self) -> Vec<Arc<str>> {
+        self.state().follow.clone()
     }
 
     fn fenced(&self, fenced: Fenced) {

@@ -13,12 +13,13 @@ use crate::{
         PublishPermit, Stage,
         retire::{Known, garbage, object_name, too_old},
     },
-    read::outboxes,
+    read::{facts, outboxes},
     unsaved::Unsaved,
 };
-use runink_checkpoint::{Boundary, CheckpointNumber, CommitPermit, Exists, Fenced, Published, SinkOutboxes};
+use runink_checkpoint::{Boundary, CheckpointNumber, CommitPermit, Exists, Fenced, NodeFacts, Published, SinkOutboxes};
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -176,7 +177,8 @@ impl Writer {
         let permit = CommitPermit::of(Exists::seen(number), self.generation, newest)?;
         self.at(FailPoint::Confirmed)?;
         let outboxes = self.untold(number)?;
-        self.settings.publications.published(Published { number, boundary, outboxes, permit });
+        let facts = self.facts_of(&self.settings.publications.wants_facts_of())?;
+        self.settings.publications.published(Published { number, boundary, outboxes, permit, facts });
         self.told = number;
         self.published = Some(boundary);
         let (begun, stored_bytes) = (candidate.begun, candidate.stored_bytes);
@@ -213,6 +215,22 @@ impl Writer {
         };
         found.retain(|o| o.number <= number);
         Ok(found)
+    }
+
+    /// What the checkpoint that is set aside has of nodes' facts.
+    fn facts_of(&self, nodes: &[Arc<str>]) -> Result<NodeFacts, StoreError> {
+        if nodes.is_empty() {
+            return Ok(NodeFacts::new());
+        }
+        let of = |database: &Database| {
+            let known = nodes.iter().filter_map(|node| Some((node, self.merged.names.node(node)?)));
+            known.map(|(node, number)| Ok((node.clone(), facts(database, number)?))).collect()
+        };
+        match (&self.database, self.aside) {
+            (Some(database), _) => of(database),
+            (None, Some((n, _))) => of(&Database::open_read_only(&self.places.set_aside(n))?),
+            (None, None) => Ok(NodeFacts::new()),
+        }
     }
 
     pub(super) fn savepoints(&mut self) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod columns;
 mod deletions;
 mod discover;
 mod fetch;
+mod follow;
 mod raw;
 mod reader;
 mod start;
@@ -23,7 +24,9 @@ use columns::Columns;
 use deletions::Deletions;
 use rdkafka::ClientConfig;
 use reader::KafkaReader;
-use runink_connector_api::{Boundedness, ConnectorError, EpochBy, Options, SavedPosition, Share, Source, SourceConfig, SourceReader};
+use runink_connector_api::{
+    Boundedness, ConnectorError, EpochBy, Follower, Options, SavedPosition, Share, Source, SourceConfig, SourceReader,
+};
 use runink_formats::ReadSpec;
 use start::{Span, Start};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -40,6 +43,7 @@ pub(crate) struct Shared {
     format: ValueFormat,
     columns: Columns,
     options: Options,
+    name: String,
     schema: SchemaRef,
     key: Vec<String>,
     batch_rows: usize,
@@ -58,6 +62,7 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
     let topic = options::topic(options)?.to_owned();
     let Some(schema) = config.schema.clone() else { return Err(error::bug("a source was opened without a schema")) };
     let format = ValueFormat::of(options, &config.base_dir)?;
+    follow::group_of(options, "", &config.name)?;
     let start = Start::parse(options.text("start").unwrap_or("earliest"))?;
     let columns = Columns::new(options, &schema, &ReadSpec::new(&config, schema.clone()))?;
     if format.is_events() && config.key.is_empty() {
@@ -88,6 +93,7 @@ pub(crate) fn open(config: SourceConfig) -> Result<Arc<dyn Source>, ConnectorErr
         format,
         columns,
         options: config.options.clone(),
+        name: config.name,
         schema,
         key: config.key,
         batch_rows: config.batch_rows.max(1),
@@ -116,6 +122,10 @@ impl Source for KafkaSource {
     }
     fn reader(&self, share: Share) -> Result<Box<dyn SourceReader>, ConnectorError> {
         self.start(share, self.0.spans.iter().map(|(&p, &span)| (p, Some(span))).collect())
+    }
+    fn follower(&self, scenario: &str) -> Result<Option<Box<dyn Follower>>, ConnectorError> {
+        let group = follow::group_of(&self.0.options, scenario, &self.0.name)?;
+        Ok(Some(Box::new(follow::LagFollower::new(&self.0.options, group)?)))
     }
     fn resumable(&self) -> bool {
         true

@@ -62,7 +62,7 @@ pub(crate) fn place(topic: &str, partition: i32) -> String {
 }
 
 /// The partition of a place of this topic.
-fn partition_of(place: &str, topic: &str) -> Option<i32> {
+pub(super) fn partition_of(place: &str, topic: &str) -> Option<i32> {
     let (of, partition) = place.rsplit_once('/')?;
     if of == topic { partition.parse().ok() } else { None }
 }

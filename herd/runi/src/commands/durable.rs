@@ -20,6 +20,8 @@ pub(crate) struct Durable {
     told: Option<Failure>,
     /// It was said that output waits, and why: the outside had not answered at all, or had refused.
     told_of_output: Option<bool>,
+    /// What was said of sources whose place the outside does not know.
+    unheard: Option<String>,
 }
 
 impl Durable {
@@ -55,7 +57,7 @@ impl Durable {
             captures: store.captures(),
             restored: restored.map(|r| r as Arc<dyn Restored>),
         });
-        Ok(Durable { title: title.to_owned(), store, committing, thread, told: None, told_of_output: None })
+        Ok(Durable { title: title.to_owned(), store, committing, thread, told: None, told_of_output: None, unheard: None })
     }
 
     /// The scenario runs: it stops if its output cannot be committed.
@@ -84,6 +86,11 @@ impl Durable {
             screen.warning(&format!("{}: the checkpoint is late: {}", self.title, failure.message), failure.hint);
         }
         self.told = failure;
+        let unheard = self.committing.unheard();
+        if let Some((message, hint)) = unheard.as_ref().filter(|(message, _)| self.unheard.as_ref() != Some(message)) {
+            screen.warning(&format!("{}: {message}", self.title), hint.as_deref().unwrap_or_default());
+        }
+        self.unheard = unheard.map(|(message, _)| message);
     }
 
     /// The scenario has ended well: makes the last checkpoint, and sees its output out.
