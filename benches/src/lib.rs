@@ -4,6 +4,7 @@
 //! (`cargo bench`) show each measurement; `report` prints the ratios with their goals.
 
 pub mod by_hand;
+pub mod checkpoints;
 pub mod child;
 pub mod data;
 pub mod flights;

@@ -137,6 +137,7 @@ fn live(
         cadence: Cadence(NonZeroU64::MIN),
         captures: killed.clone(),
         restored: start.map(|s| s as Arc<dyn Restored>),
+        stalls: None,
     });
     let group = WorkerGroup::start(GroupConfig { workers }).unwrap();
     let handle = group.create(spec).unwrap();

@@ -162,6 +162,15 @@ fn kcat(topic: &str) -> Vec<String> {
     lines
 }
 
+/// How many messages a group has not read, as an independent member of it sees.
+fn behind(group: &str, topic: &str) -> usize {
+    let address = format!("127.0.0.1:{}", broker().port);
+    let out =
+        Command::new("kcat").args(["-q", "-e", "-b", &address, "-X", "auto.offset.reset=earliest", "-G", group, topic]).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    out.stdout.iter().filter(|b| **b == b'\n').count()
+}
+
 fn fill(topic: &str, options: &str, events: u32) -> String {
     format!(
         "Feature: Fill
@@ -214,6 +223,7 @@ fn read_and_write(name: &str, options: &str) {
     run("copy.dsl", copy(&from, &to, &options), &["explain", "copy.dsl"]);
     run("copy.dsl", copy(&from, &to, &options), &["fmt", "copy.dsl"]);
     run("copy.dsl", copy(&from, &to, &options), &["checkpoint", "list", "state"]);
+    assert_eq!(behind(&format!("runink-Copy {to}-bids"), &from), 0, "{name}: the group shows that nothing is left to read");
     // A second run finds the markers, and has nothing to write.
     run("copy.dsl", copy(&from, &to, &options), &["run", "copy.dsl", "--state", "state"]);
     assert_eq!(kcat(&to), written, "{name}");

@@ -7,7 +7,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, KafkaResult},
-    producer::{DeliveryResult, ProducerContext},
+    producer::{DeliveryResult, Producer, ProducerContext},
     types::RDKafkaErrorCode,
 };
 use runink_connector_api::{ConnectorError, OptionValue, Options};
@@ -68,12 +68,16 @@ pub(crate) fn config(options: &Options, side: Side) -> Result<ClientConfig, Conn
                 .set("enable.auto.commit", "false")
                 .set("enable.auto.offset.store", "false")
                 .set("enable.partition.eof", "true")
+                // Where enough waits, nothing is fetched for that long. A second, as it is without this, starves who reads what waits in a tenth of it.
+                .set("fetch.queue.backoff.ms", "5")
                 // Where a place is gone, that is an error, not a jump.
                 .set("auto.offset.reset", "error");
         }
         Side::Sink => {
             // The partition of a key is the one that Java's clients choose.
             config.set("partitioner", "murmur2_random").set("enable.idempotence", "true").set("linger.ms", "1");
+            // Deliveries that succeed are not told one by one.
+            config.set("delivery.report.only.error", "true");
         }
     }
     let handed_on = |name: &str| {
@@ -348,6 +352,17 @@ pub(crate) fn topics_like(consumer: &BaseConsumer<Ears>, topic: &str) -> String 
     names.sort_by_key(|n| (!n.starts_with(&start), *n));
     names.truncate(SHOWN);
     if names.is_empty() { "the brokers have no topics".into() } else { format!("the brokers have: {}", names.join(", ")) }
+}
+
+/// Sees everything out that was sent. The library's own flush, where it has to wait, looks ten times a second; here `look` says how long to wait.
+pub(crate) fn flush<P: Producer<Ears>>(producer: &P, patience: Duration, look: impl Fn()) -> Result<(), KafkaError> {
+    let until = Instant::now() + patience;
+    loop {
+        match producer.flush(Duration::ZERO) {
+            Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) if Instant::now() < until => look(),
+            done => return done,
+        }
+    }
 }
 
 /// Waits for what librdkafka answers from its own threads.

@@ -5,6 +5,7 @@
 mod avro;
 mod exactly_once;
 mod http;
+mod lag;
 mod sink;
 mod source;
 mod support;

@@ -14,6 +14,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// How many epochs an interval has: what is handed over is gathered over so many, and a checkpoint is at most so many behind. It is part of what checkpoints mean
@@ -32,6 +33,14 @@ pub struct Checkpointing {
     pub captures: Arc<dyn Captures>,
     /// What it starts from; from nothing where absent.
     pub restored: Option<Arc<dyn Restored>>,
+    /// Who hears how long workers stood still for what they handed over, where somebody measures it.
+    pub stalls: Option<Arc<dyn Stalls>>,
+}
+
+/// Hears how long a part's worker stood still at a boundary. Called on worker threads.
+pub trait Stalls: Send + Sync {
+    /// It gathered and handed over what an interval had changed.
+    fn stalled(&self, part: &Part, length: Duration);
 }
 
 impl std::fmt::Debug for Checkpointing {
@@ -194,10 +203,14 @@ impl Recorder {
 
     fn hand_over<E>(&mut self, capture: impl FnOnce() -> Result<Option<Piece>, E>) -> Result<(), E> {
         let Some(boundary) = self.changed else { return Ok(()) };
+        let stalls = self.gate.checkpointing.stalls.clone().map(|stalls| (stalls, Instant::now()));
         let piece = capture()?;
         self.changed = None;
         if let Some(piece) = piece {
             self.gate.say(Waiting::HandOver(self.part.clone(), boundary, piece));
+        }
+        if let Some((stalls, begun)) = stalls {
+            stalls.stalled(&self.part, begun.elapsed());
         }
         Ok(())
     }

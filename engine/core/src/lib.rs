@@ -30,7 +30,7 @@ mod stateful;
 pub mod testing;
 mod watermark;
 
-pub use checkpoints::{Checkpointing, EPOCHS_PER_INTERVAL, lasting_names};
+pub use checkpoints::{Checkpointing, EPOCHS_PER_INTERVAL, Stalls, lasting_names};
 pub use checks::{BrokenWindow, CheckSnapshot};
 pub use clock::{Clock, EpochClock, SystemClock, VirtualClock};
 pub use commits::{AfterRestart, Commits, Committing, Late, after_restart};

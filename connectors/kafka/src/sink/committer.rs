@@ -38,6 +38,8 @@ const MAX_TRIES: u32 = 3;
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// How long one attempt at a step of a transaction is waited for.
 const SERVE_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked whether everything is out.
+const LOOK: Duration = Duration::from_millis(1);
 /// How long a full queue of the producer is served at once.
 const SERVE: Duration = Duration::from_millis(10);
 /// How long one transaction may be open before the brokers end it.
@@ -239,6 +241,8 @@ impl KafkaCommitter {
         }
         step(producer, |patience| producer.send_offsets_to_transaction(&offsets, &connection.group, patience)).map_err(again_or_fenced)?;
         step_done(FailPoint::OffsetSent);
+        // First: a commit would look only ten times a second whether everything is out.
+        client::flush(producer, client::PATIENCE, || producer.poll(LOOK)).map_err(again_or_fenced)?;
         step(producer, |patience| producer.commit_transaction(patience)).map_err(again_or_fenced)?;
         step_done(FailPoint::Committed);
         Ok(())

@@ -13,7 +13,7 @@ use arrow::{array::Int64Array, record_batch::RecordBatch};
 use rdkafka::{
     error::KafkaError,
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, Producer, ThreadedProducer},
+    producer::{BaseRecord, ThreadedProducer},
     types::RDKafkaErrorCode,
 };
 use runink_connector_api::{ConnectorError, SinkSummary, SinkWriter};
@@ -25,7 +25,7 @@ use std::{
 /// How long a worker waits for room in the producer's queue, or for the brokers to have taken everything. Beyond `message.timeout.ms` (5 minutes), when
 /// librdkafka itself gives up.
 const PATIENCE: Duration = Duration::from_secs(330);
-/// How soon a full queue is tried again.
+/// How soon a full queue is tried again, and how often it is looked whether everything is out.
 const FULL_RETRY: Duration = Duration::from_millis(1);
 
 pub(super) struct DirectWriter {
@@ -109,7 +109,7 @@ impl DirectWriter {
     }
 
     fn wait(&mut self) -> Result<(), ConnectorError> {
-        self.producer.flush(PATIENCE).map_err(|e| self.failed(e))?;
+        client::flush(&self.producer, PATIENCE, || self.producer.poll(FULL_RETRY)).map_err(|e| self.failed(e))?;
         self.check()
     }
 }

@@ -65,7 +65,7 @@ impl Topics {
         let asks = client::consumer(&client::config(options, Side::Source)?, Ears(Arc::new(Heard::new(options)?)))?;
         let mut admin = client::config(options, Side::Sink)?;
         // What is only for producers would be warned of.
-        for name in ["partitioner", "enable.idempotence", "linger.ms"] {
+        for name in ["partitioner", "enable.idempotence", "linger.ms", "delivery.report.only.error"] {
             admin.remove(name);
         }
         Ok(Topics { asks, admin, brokers: client::brokers(options).to_owned(), administers: !token::is_used(options) })

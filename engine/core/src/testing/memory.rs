@@ -49,7 +49,7 @@ impl MemoryCheckpoints {
         let newest = Arc::new(Newest::default());
         let store = Arc::new(store.telling(newest.clone()));
         let cadence = Cadence(NonZeroU64::MIN);
-        MemoryCheckpoints { checkpointing: Checkpointing { cadence, captures: store.clone(), restored }, store, newest }
+        MemoryCheckpoints { checkpointing: Checkpointing { cadence, captures: store.clone(), restored, stalls: None }, store, newest }
     }
 
     /// What a scenario's spec takes.

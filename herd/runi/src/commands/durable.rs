@@ -56,6 +56,7 @@ impl Durable {
             cadence: Cadence(EPOCHS_PER_INTERVAL),
             captures: store.captures(),
             restored: restored.map(|r| r as Arc<dyn Restored>),
+            stalls: None,
         });
         Ok(Durable { title: title.to_owned(), store, committing, thread, told: None, told_of_output: None, unheard: None })
     }
