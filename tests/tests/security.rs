@@ -22,7 +22,8 @@ const CLIENT_SECRET: &str = "c1fe5d17a4b0";
 
 struct Broker {
     port: u16,
-    folder: tempfile::TempDir,
+    certificates: PathBuf,
+    _folder: tempfile::TempDir,
     /// Secrets that are none of the broker's as well.
     secrets: PathBuf,
     provider: u16,
@@ -33,17 +34,21 @@ fn broker() -> &'static Broker {
     static BROKER: OnceLock<Broker> = OnceLock::new();
     BROKER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let (port, data) = (free_ports(PORTS), folder.path().join("data"));
-        let keeper = Keeper::of(&data);
-        let out = Command::new(root().join("deploy/kafka/start")).arg("--secure").arg(port.to_string()).arg(&data).output().unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        // Ports that are free now may be taken a moment later: then others are tried.
+        let start = |attempt: u32| {
+            let (port, data) = (free_ports(PORTS), folder.path().join(format!("data-{attempt}")));
+            let keeper = Keeper::of(&data);
+            let out = Command::new(root().join("deploy/kafka/start")).arg("--secure").arg(port.to_string()).arg(&data).output().unwrap();
+            if out.status.success() { Ok((port, data, keeper)) } else { Err(String::from_utf8_lossy(&out.stderr).into_owned()) }
+        };
+        let (port, data, keeper) = start(0).or_else(|_| start(1)).or_else(|_| start(2)).unwrap();
         let secrets = data.join("secrets");
         // {"alg":"none"}.{"sub":"ink","exp":1000000000}: long ago.
         fs::write(secrets.join("OLD_TOKEN"), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJpbmsiLCJleHAiOjEwMDAwMDAwMDB9.").unwrap();
         fs::write(secrets.join("NO_TOKEN"), "b3a1c94e77d2").unwrap();
         fs::write(secrets.join("CLIENT"), CLIENT_SECRET).unwrap();
         let provider = provider(fs::read_to_string(secrets.join("INK_TOKEN")).unwrap());
-        Broker { port, folder, secrets, provider, _keeper: keeper }
+        Broker { port, certificates: data.join("certificates"), _folder: folder, secrets, provider, _keeper: keeper }
     })
 }
 
@@ -82,7 +87,7 @@ fn provider(token: String) -> u16 {
 
 impl Broker {
     fn certificate(&self, name: &str) -> String {
-        self.folder.path().join("data/certificates").join(name).display().to_string()
+        self.certificates.join(name).display().to_string()
     }
 
     /// Options for one of the listeners, by its distance from the first port.
