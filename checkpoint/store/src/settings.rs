@@ -27,7 +27,7 @@ pub struct Settings {
     pub snapshots: Option<String>,
     /// How many key groups the scenario has.
     pub key_groups: KeyGroups,
-    /// How long to pause at least between two checkpoints.
+    /// How often a checkpoint is begun at most. After one that took long, there is a pause of half of that at least.
     pub every: Duration,
     /// How many checkpoints stay when newer ones come; at least one.
     pub keep: usize,

@@ -89,7 +89,7 @@ impl Commits {
         for (id, source) in &spec.sources {
             let name = spec.plan.node(*id).name.clone();
             let follower = source.follower(&identity.scenario).map_err(|error| EngineError::Connector { name: name.clone(), error })?;
-            if let (Some(follower), Some(lasting)) = (follower, names[id.0].clone()) {
+            if let (Some(follower), Some(lasting)) = (follower, names[id.0].first().cloned()) {
                 sources.insert(lasting, (name, follower));
             }
         }

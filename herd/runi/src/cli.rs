@@ -169,7 +169,7 @@ pub(crate) struct Keep {
     /// Where snapshots go: a folder or an address (`s3://…`, `gs://…`, `az://…`); by default into the state folder.
     #[arg(long, value_name = "URL", requires = "state")]
     pub(crate) snapshots: Option<String>,
-    /// The pause between two checkpoints, at least.
+    /// How often a checkpoint is begun, at most.
     #[arg(long, value_name = "DURATION", requires = "state", value_parser = pause)]
     pub(crate) checkpoint_every: Option<Duration>,
     /// Goes on from this checkpoint (a number) or savepoint (a name), not from the newest.
