@@ -428,8 +428,10 @@ mod tests {
         let tries = Arc::new(AtomicU32::new(0));
         let refusing = Refusing { times, passes, tries: tries.clone() };
         let node: Arc<str> = "sink".into();
-        let mut commits =
-            Commits { sinks: BTreeMap::from([(node.clone(), ("Sink".to_owned(), Box::new(refusing) as Box<dyn Committer>))]) };
+        let mut commits = Commits {
+            sinks: BTreeMap::from([(node.clone(), ("Sink".to_owned(), Box::new(refusing) as Box<dyn Committer>))]),
+            sources: BTreeMap::new(),
+        };
         let exists = runink_checkpoint::Exists::seen(CheckpointNumber(1));
         let generation = runink_checkpoint::Generation(1);
         let permit = CommitPermit::of(exists, generation, generation).unwrap();
