@@ -10,6 +10,7 @@ use arrow::{
     datatypes::{DataType, Field, Int32Type, SchemaRef, TimeUnit},
     record_batch::RecordBatch,
 };
+use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
 use proptest::prelude::*;
 use runink_connector_api::{CompareOp, Literal, Positions, Predicate};
 use runink_formats::{ColumnarFile, ColumnarFormat, OutputFormat, ParquetCompression, ReadSpec, UNIT_ROWS, open};
@@ -78,6 +79,34 @@ proptest! {
     }
 }
 
+#[test]
+fn readers_of_several_row_groups_decode_for_each_other() {
+    let rows = 7 * UNIT_ROWS;
+    let batch = numbers(rows);
+    let mut bytes = Vec::new();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2 * UNIT_ROWS + 50)).build();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let file = opened(ColumnarFormat::Parquet, &bytes).unwrap();
+    let spec = ReadSpec::all(batch.schema(), 8192);
+    let whole = read(file.as_ref(), &spec, 0..file.units()).unwrap();
+    assert_eq!(whole.batch, batch);
+    // Each takes every second or third unit; one may be far ahead of another.
+    for peers in [2, 3] {
+        for ahead in [1, 4, 9] {
+            let file = opened(ColumnarFormat::Parquet, &bytes).unwrap();
+            let mut order: Vec<usize> = (0..file.units()).collect();
+            order.sort_by_key(|unit| (unit + if unit % peers == 0 { 0 } else { ahead }, *unit));
+            for unit in order {
+                let found = read(file.as_ref(), &spec, [unit]).unwrap();
+                let first = usize::try_from(found.positions[0]).unwrap();
+                assert_eq!(found.batch, batch.slice(first, found.batch.num_rows()), "unit {unit} of {peers}, {ahead} ahead");
+            }
+        }
+    }
+}
+
 fn numbers(rows: usize) -> RecordBatch {
     let schema = schema(vec![field("n", DataType::Int64), field("t", DataType::Utf8)]);
     let n = Int64Array::from_iter_values((0..rows as i64).map(|i| i * 3));
@@ -92,8 +121,11 @@ fn units_are_the_same_rows_in_whatever_order_they_are_read() {
     let file = opened(ColumnarFormat::Parquet, &encoded(&OutputFormat::Parquet(ParquetCompression::Snappy), &batch)).unwrap();
     assert_eq!(file.units(), 4);
     let spec = ReadSpec::all(batch.schema(), 5000);
-    for order in [vec![0, 1, 2, 3], vec![0, 2], vec![1, 3], vec![3, 2, 1, 0], vec![1, 1, 2]] {
+    let other = ReadSpec::all(batch.schema(), 700);
+    for order in [vec![0, 1, 2, 3], vec![0, 2], vec![1, 3], vec![2, 0, 3, 1], vec![3, 2, 1, 0], vec![1, 1, 2], vec![0, 3], vec![1, 2]] {
         let all = read(file.as_ref(), &spec, order.iter().copied()).unwrap();
+        // Who reads it otherwise gets nothing that was decoded for others.
+        assert_eq!(read(file.as_ref(), &other, [3]).unwrap().batch.num_rows(), 100);
         let pieces: Vec<RecordBatch> = order.iter().map(|u| batch.slice(u * UNIT_ROWS, UNIT_ROWS.min(rows - u * UNIT_ROWS))).collect();
         assert_eq!(all.batch, concat_batches(&batch.schema(), &pieces).unwrap(), "{order:?}");
         let expected: Vec<u64> = order.iter().flat_map(|u| u * UNIT_ROWS..((u + 1) * UNIT_ROWS).min(rows)).map(|r| r as u64).collect();

@@ -25,7 +25,7 @@ const QUERIES: &[(&str, &str, &str)] = &[
     (
         "q4",
         "select category, avg(final) as average
-         from (select max(price) as final, auction, category from bids, auctions
+         from (select auction, category, max(price) as final from bids, auctions
                where id = auction and bids.date_time between auctions.date_time and expires group by auction, category) q
          group by category",
         "keep for ever",
