@@ -5,7 +5,8 @@
 
 use crate::support::{copy, ran, root, runi};
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    io::Write,
     path::Path,
     process::{Child, Stdio},
     thread,
@@ -142,6 +143,54 @@ fn the_flights_survive() {
         let (wanted, found) = (sorted(&plain.path().join(path)), sorted(&killed.path().join(path)));
         assert!(!wanted.is_empty() && found == wanted, "{path}: {} rows where {} were due", found.len(), wanted.len());
     }
+}
+
+/// A file that grows while the scenario lives, and while it is dead.
+#[test]
+fn a_file_that_grows_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, out) = (dir.path().join("log.jsonl"), dir.path().join("out.jsonl"));
+    let contract = "Contract: Row version 1\n  | field | type | rules |\n  | id | int | required |\n";
+    let source = "@source(name=rows, type=file, path=\"log*.jsonl\", follow=true, contract=Row@1)";
+    let steps = "@step(name=All)\n      @do select id\n    @sink(type=file, path=\"out.jsonl\")";
+    let text = format!("{contract}\nFeature: Log\n  Scenario: Copied\n    {source}\n    {steps}\n");
+    fs::write(dir.path().join("s.dsl"), text).unwrap();
+    let append = |ids: std::ops::Range<u32>| {
+        let lines: String = ids.map(|id| format!("{{\"id\":{id}}}\n")).collect();
+        OpenOptions::new().create(true).append(true).open(&log).unwrap().write_all(lines.as_bytes()).unwrap();
+    };
+    append(0..1);
+    let mut written = 1;
+    for (life, workers) in ["2", "1", "3", "2"].into_iter().enumerate() {
+        let arguments = ["run", "s.dsl", "--state", "state", "--checkpoint-every", "20ms", "--workers", workers];
+        let mut child = runi(dir.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let before = visible(&out);
+        let ended = until_more(&mut child, &out, before);
+        assert_eq!(ended, None, "{}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr));
+        append(written..written + 1000);
+        written += 1000;
+        let before = visible(&out);
+        assert_eq!(until_more(&mut child, &out, before), None, "it goes on");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Its log is rotated once, into the pattern.
+        if life == 1 {
+            fs::rename(&log, dir.path().join("log-old.jsonl")).unwrap();
+        }
+        append(written..written + 1000);
+        written += 1000;
+    }
+    let mut last = runi(dir.path(), &["run", "s.dsl", "--state", "state"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    while sorted(&out).len() < written as usize && started.elapsed() < DEADLINE && last.try_wait().unwrap().is_none() {
+        thread::sleep(LOOK);
+    }
+    last.kill().unwrap();
+    let said = last.wait_with_output().unwrap().stderr;
+    let mut wanted: Vec<String> = (0..written).map(|id| format!("{{\"id\":{id}}}")).collect();
+    wanted.sort();
+    let found = sorted(&out);
+    assert!(found == wanted, "{} rows where {} were due: {}", found.len(), wanted.len(), String::from_utf8_lossy(&said));
 }
 
 fn survives(name: &str, steps: &str, path: &str) {

@@ -113,6 +113,14 @@ pub(crate) fn topic_with(name: &str, partitions: i32, config: &[(&str, &str)]) -
     }
     let made = wait_for(admin().create_topics([&new], &AdminOptions::new())).unwrap();
     made.into_iter().for_each(|m| drop(m.unwrap()));
+    // A broker answers before it tells of the topic.
+    let admin = admin();
+    let until = Instant::now() + PATIENCE;
+    let leads = |t: &rdkafka::metadata::MetadataTopic| t.error().is_none() && t.partitions().iter().all(|p| p.error().is_none());
+    while !admin.inner().fetch_metadata(Some(&topic), PATIENCE).unwrap().topics().iter().any(|t| leads(t) && !t.partitions().is_empty()) {
+        assert!(Instant::now() < until, "the topic does not come");
+        thread::park_timeout(Duration::from_millis(20));
+    }
     topic
 }
 
