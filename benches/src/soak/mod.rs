@@ -234,7 +234,7 @@ impl Soak {
         while self.kills() < self.settings.kills {
             if self.kills() >= broker_next {
                 broker_next += self.settings.broker_every;
-                let going = if self.broker_restarts % 2 == 0 { Going::Killed } else { Going::Clean };
+                let going = if self.broker_restarts.is_multiple_of(2) { Going::Killed } else { Going::Clean };
                 self.broker_goes_and_comes(going, self.broker_restarts % 4 >= 2)?;
             } else {
                 let aim = match self.random.random_range(0..10) {
@@ -245,7 +245,7 @@ impl Soak {
                 };
                 self.lives_and_dies(aim)?;
             }
-            if self.kills() % 20 == 0 {
+            if self.kills().is_multiple_of(20) {
                 writeln!(out, "{} kills, {} rows read, {} s", self.kills(), self.reading.seen(|s| s.rows), began.elapsed().as_secs())
                     .map_err(broken)?;
             }
