@@ -116,7 +116,7 @@ impl Held {
     fn after(&self, row: usize) -> Result<Option<Resume>, ConnectorError> {
         let Some(whole) = &self.chunk.after else { return Ok(None) };
         let within = self.position(row).checked_sub(1);
-        Ok(within.map(|_| Piecewise::of(whole).map(|at| Piecewise { within, ..at }.save())).transpose()?)
+        within.map(|_| Piecewise::of(whole).map(|at| Piecewise { within, ..at }.save())).transpose()
     }
 }
 
