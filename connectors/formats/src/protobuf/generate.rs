@@ -31,7 +31,7 @@ pub fn proto_schema(schema: &SchemaRef, changelog: bool, name: &str) -> Result<S
     }
     let mut text = String::from("syntax = \"proto3\";\n");
     if let Some(package) = package {
-        let _ = write!(text, "package {package};\n");
+        let _ = writeln!(text, "package {package};");
     }
     let mut body = String::new();
     write_message(message, schema.fields(), 0, &mut body)?;
@@ -48,7 +48,7 @@ fn is_name(name: &str) -> bool {
 
 fn write_message(name: &str, fields: &Fields, depth: usize, out: &mut String) -> Result<(), ConnectorError> {
     let indent = INDENT.repeat(depth);
-    let _ = write!(out, "{indent}message {name} {{\n");
+    let _ = writeln!(out, "{indent}message {name} {{");
     let mut inner: Vec<String> = Vec::new();
     let mut lines = String::new();
     for (at, field) in fields.iter().enumerate() {
@@ -77,10 +77,10 @@ fn write_message(name: &str, fields: &Fields, depth: usize, out: &mut String) ->
             }
             other => scalar(&other).ok_or_else(unsupported)?.to_owned(),
         };
-        let _ = write!(lines, "{indent}{INDENT}{label}{type_name} {} = {};\n", field.name(), number(at));
+        let _ = writeln!(lines, "{indent}{INDENT}{label}{type_name} {} = {};", field.name(), number(at));
     }
     out.push_str(&lines);
-    let _ = write!(out, "{indent}}}\n");
+    let _ = writeln!(out, "{indent}}}");
     Ok(())
 }
 
