@@ -105,6 +105,8 @@ pub fn stalls(keys: usize, changed: usize) -> Result<Vec<Duration>, BenchError> 
         captures: store.captures(),
         restored: None,
         stalls: Some(heard.clone()),
+        reader: None,
+        budget: None,
     });
     let group = WorkerGroup::start(GroupConfig { workers: 1 }).map_err(broken)?;
     group.create(spec).and_then(|handle| handle.wait()).map_err(broken)?;

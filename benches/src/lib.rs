@@ -16,3 +16,4 @@ pub mod memory;
 pub mod nexmark;
 pub mod run;
 pub mod soak;
+pub mod state;

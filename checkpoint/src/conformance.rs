@@ -1,8 +1,8 @@
 //! What every store of checkpoints must do, as checks that an implementer calls from a test. Each check panics where the store breaks a law.
 
 use crate::{
-    Boundary, Captures, CheckpointNumber, HeldOutput, KeyGroups, Namespace, Part, Piece, Restored, StateChanges, StateError, TableReplica,
-    TableShape,
+    Boundary, Captures, CheckpointNumber, EachRows, HeldOutput, KeyGroups, Namespace, Part, Piece, Restored, StateChanges, StateError,
+    StateReader, TableReplica, TableShape,
 };
 use arrow::{
     array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt16Array},
@@ -20,6 +20,12 @@ pub trait Subject {
     /// Waits until the checkpoint of the newest complete boundary is published, and gives it back as a restarted process finds it. A new generation has begun
     /// after that: [`Subject::captures`] is its.
     fn restart(&mut self) -> Option<Arc<dyn Restored>>;
+
+    /// Reads what the present generation has written. Asked for before parts pass boundaries.
+    fn reader(&self) -> Arc<dyn StateReader>;
+
+    /// Waits until the newest complete boundary is written.
+    fn write(&mut self);
 }
 
 /// Runs all checks, each on a fresh store.
@@ -34,6 +40,7 @@ pub fn all(fresh: &mut dyn FnMut() -> Box<dyn Subject>) {
     numbers_grow(fresh().as_mut());
     for seed in 0..8 {
         rows_are_those_of_a_replica(fresh().as_mut(), seed);
+        what_is_written_can_be_looked_up(fresh().as_mut(), seed);
     }
 }
 
@@ -388,6 +395,66 @@ pub fn rows_are_those_of_a_replica(subject: &mut dyn Subject, seed: u64) {
     }
 }
 
+/// Random changes, looked up by key and by namespace as soon as they are written, and from the start of the next generation on: the rows are those of a replica.
+pub fn what_is_written_can_be_looked_up(subject: &mut dyn Subject, seed: u64) {
+    let mut random = Random(seed.wrapping_mul(0xD134_2543_DE82_EF95) | 1);
+    let mut replica = TableReplica::of_shape(&shape()).unwrap_or_else(|e| panic!("{e}"));
+    let (mut boundary, mut expired_to) = (0, 0);
+    for _ in 0..3 {
+        let reader = subject.reader();
+        look_up(&*reader, &mut replica, &mut random, expired_to);
+        let captures = subject.captures();
+        captures.register(&part(NODE, 0), Some(shape()));
+        for _ in 0..3 {
+            boundary += 1;
+            expired_to += random.below(2) as i64;
+            let upserts: BTreeMap<Key, Option<f64>> =
+                (0..random.below(30)).map(|_| (some_key(&mut random, expired_to), Some(random.below(100) as f64))).collect();
+            let deletes: Vec<Key> =
+                (0..random.below(10)).map(|_| some_key(&mut random, expired_to)).filter(|k| !upserts.contains_key(k)).collect();
+            let change = StateChanges {
+                expired: vec![Namespace(i64::MIN)..Namespace(expired_to)],
+                deleted: Some(deleted(&deletes)),
+                upserted: Some(upserted(&upserts.into_iter().collect::<Vec<_>>())),
+            };
+            replica.apply(&change).unwrap_or_else(|e| panic!("{e}"));
+            captures.hand_over(&part(NODE, 0), Boundary(boundary), Piece::Table(change));
+            captures.passed(&part(NODE, 0), Boundary(boundary));
+            subject.write();
+            assert!(reader.written() >= Boundary(boundary), "{:?} after boundary {boundary} was written", reader.written());
+            look_up(&*reader, &mut replica, &mut random, expired_to);
+        }
+        restarted(subject);
+    }
+}
+
+fn some_key(random: &mut Random, from: i64) -> Key {
+    let name = [None, Some(""), Some("a"), Some("ab")][random.below(4) as usize].map(str::to_owned);
+    Key { namespace: from + random.below(3) as i64, name, id: [None, Some(-1), Some(7)][random.below(3) as usize] }
+}
+
+fn look_up(reader: &dyn StateReader, replica: &mut TableReplica, random: &mut Random, from: i64) {
+    let gathered = |read: &dyn Fn(&mut EachRows<'_>) -> Result<(), StateError>| {
+        let mut batches = Vec::new();
+        let done = read(&mut |batch| {
+            assert_eq!(batch.schema(), shape().schema, "rows have the shape that was asked for");
+            batches.push(batch);
+            Ok(())
+        });
+        done.unwrap_or_else(|e| panic!("{e}"));
+        said(&concat_batches(&shape().schema, &batches).unwrap_or_else(|e| panic!("{e}")))
+    };
+    assert_eq!(reader.last(NODE).unwrap_or_else(|e| panic!("{e}")), replica.last());
+    let keys: BTreeMap<Key, ()> = (0..random.below(20)).map(|_| (some_key(random, from - 1), ())).collect();
+    let keys = deleted(&keys.into_keys().collect::<Vec<_>>());
+    let found = gathered(&|each| reader.get(NODE, &shape(), &keys, each));
+    assert_eq!(found, said(&replica.get(&keys).unwrap_or_else(|e| panic!("{e}"))));
+    let namespaces = Namespace(from + random.below(2) as i64)..Namespace(from + random.below(4) as i64);
+    let groups = KeyGroups::default().of_worker(random.below(2) as usize, 2);
+    let found = gathered(&|each| reader.scan(NODE, &shape(), namespaces.clone(), groups.clone(), each));
+    assert_eq!(found, said(&replica.scan(&namespaces, groups.clone()).unwrap_or_else(|e| panic!("{e}"))));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,6 +478,12 @@ mod tests {
             self.store = Arc::new(next.unwrap_or_default());
             self.newest.clone().map(|n| n as Arc<dyn Restored>)
         }
+
+        fn reader(&self) -> Arc<dyn StateReader> {
+            self.store.clone()
+        }
+
+        fn write(&mut self) {}
     }
 
     #[test]

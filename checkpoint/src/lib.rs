@@ -7,16 +7,20 @@
 mod capture;
 pub mod conformance;
 mod ids;
+mod lagging;
 mod memory;
 mod publish;
 mod replica;
 mod shape;
+mod spill;
 mod table;
 
 pub use capture::{Boundary, Cadence, Captures, HeldOutput, Part, Piece, Restored};
 pub use ids::{Epoch, Generation, KeyGroup, KeyGroups};
+pub use lagging::LaggingStore;
 pub use memory::{MemoryRestored, MemoryStore};
 pub use publish::{CheckpointNumber, CommitPermit, Exists, Fenced, NodeFacts, Publications, Published, SinkOutboxes};
 pub use replica::TableReplica;
 pub use shape::{Adaptation, TableShape};
+pub use spill::{EachRows, Shelf, SpillCounts, SpillTable, StateReader};
 pub use table::{Namespace, StateChanges, StateError, StateTable};

@@ -3,8 +3,8 @@
 //! It publishes on the worker's thread as soon as a boundary is complete, so that a run on one thread is the same each time.
 
 use crate::{
-    Boundary, Captures, CheckpointNumber, CommitPermit, Exists, Generation, HeldOutput, Part, Piece, Publications, Published, Restored,
-    SinkOutboxes, StateChanges, StateError, TableReplica, TableShape,
+    Boundary, Captures, CheckpointNumber, CommitPermit, EachRows, Exists, Generation, HeldOutput, Namespace, Part, Piece, Publications,
+    Published, Restored, SinkOutboxes, StateChanges, StateError, StateReader, TableReplica, TableShape,
 };
 use arrow::record_batch::RecordBatch;
 use std::{
@@ -232,6 +232,40 @@ impl Captures for MemoryStore {
             Piece::Outbox(held) => held.bytes.len(),
         };
         self.inner().waiting.values().flat_map(BTreeMap::values).flatten().map(piece).sum::<usize>() as u64
+    }
+}
+
+impl StateReader for MemoryStore {
+    fn written(&self) -> Boundary {
+        self.inner().last
+    }
+
+    fn last(&self, node: &str) -> Result<Option<Namespace>, StateError> {
+        Ok(self.inner().tables.get(node).and_then(|(_, replica)| replica.last()))
+    }
+
+    fn get(&self, node: &str, shape: &TableShape, keys: &RecordBatch, each: &mut EachRows<'_>) -> Result<(), StateError> {
+        let rows = match self.inner().tables.get_mut(node) {
+            Some((stored, replica)) => shape.adapt_from(stored)?.apply(&replica.get(keys)?)?,
+            None => return Ok(()),
+        };
+        if rows.num_rows() > 0 { each(rows) } else { Ok(()) }
+    }
+
+    fn scan(
+        &self,
+        node: &str,
+        shape: &TableShape,
+        namespaces: Range<Namespace>,
+        groups: Range<u16>,
+        each: &mut EachRows<'_>,
+    ) -> Result<(), StateError> {
+        let rows = match self.inner().tables.get(node) {
+            Some((stored, replica)) => shape.adapt_from(stored)?.apply(&replica.scan(&namespaces, groups)?)?,
+            None => return Ok(()),
+        };
+        let batches = (0..rows.num_rows()).step_by(ROWS_PER_BATCH);
+        batches.map(|at| rows.slice(at, ROWS_PER_BATCH.min(rows.num_rows() - at))).try_for_each(each)
     }
 }
 

@@ -86,14 +86,40 @@ impl TableReplica {
     /// # Errors
     /// Where rows cannot be put together.
     pub fn rows(&self, groups: Range<u16>) -> Result<RecordBatch, StateError> {
-        let all = concat_batches(&self.schema, self.rows.values())?;
+        self.of_groups(&concat_batches(&self.schema, self.rows.values())?, groups)
+    }
+
+    fn of_groups(&self, all: &RecordBatch, groups: Range<u16>) -> Result<RecordBatch, StateError> {
         let group = all
             .column(0)
             .as_any()
             .downcast_ref::<UInt16Array>()
             .ok_or_else(|| ArrowError::SchemaError("key_group is not UInt16".into()))?;
         let wanted = (0..group.len() as u64).filter(|&i| groups.contains(&group.value(i as usize))).collect::<Vec<_>>();
-        Ok(take_record_batch(&all, &arrow::array::UInt64Array::from(wanted))?)
+        Ok(take_record_batch(all, &arrow::array::UInt64Array::from(wanted))?)
+    }
+
+    /// The rows of some keys, as far as there are any: what [`crate::StateReader::get`] gives.
+    ///
+    /// # Errors
+    /// Where the keys are not the table's.
+    pub fn get(&mut self, keys: &RecordBatch) -> Result<RecordBatch, StateError> {
+        let keys = self.keys_of(keys, 0)?;
+        Ok(concat_batches(&self.schema, keys.iter().filter_map(|key| self.rows.get(key)))?)
+    }
+
+    /// The rows of some namespaces whose key group lies in the range: what [`crate::StateReader::scan`] gives.
+    ///
+    /// # Errors
+    /// Where rows cannot be put together.
+    pub fn scan(&self, namespaces: &Range<Namespace>, groups: Range<u16>) -> Result<RecordBatch, StateError> {
+        let rows = self.rows.iter().filter(|((namespace, _), _)| namespaces.contains(namespace)).map(|(_, row)| row);
+        self.of_groups(&concat_batches(&self.schema, rows)?, groups)
+    }
+
+    /// The latest namespace of which it has rows: what [`crate::StateReader::last`] gives.
+    pub fn last(&self) -> Option<Namespace> {
+        self.rows.last_key_value().map(|((namespace, _), _)| *namespace)
     }
 
     /// How many keys it holds.

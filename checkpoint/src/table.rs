@@ -1,5 +1,6 @@
 //! The border between an operator's state and the durable store.
 
+use crate::SpillTable;
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use std::ops::Range;
 
@@ -53,8 +54,13 @@ pub trait StateTable {
     /// An estimate of the memory it holds, in bytes.
     fn bytes(&self) -> usize;
 
-    /// How many keys it holds, over all namespaces.
+    /// How many keys it holds in memory, over all namespaces.
     fn keys(&self) -> usize;
+
+    /// The table as one whose clean rows may lie in the store alone; `None` where all of it stays in memory.
+    fn spilling(&mut self) -> Option<&mut dyn SpillTable> {
+        None
+    }
 }
 
 /// What goes wrong between a table and its store.
@@ -66,6 +72,9 @@ pub enum StateError {
     /// Columns could not be computed.
     #[error("state could not be put into columns: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
+    /// The store could not be read: a disk's error, or damage.
+    #[error("state could not be read from the store: {0}")]
+    Unread(String),
     /// The operator could not read its own state.
     #[error("state could not be read: {0}")]
     Operator(String),

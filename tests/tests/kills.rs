@@ -26,6 +26,7 @@ const SCENARIOS: &[(&str, &str)] = &[
         "windows",
         "    @step(name=Counts, from=bids)\n      @do aggregate n = count(*), most = sum(price) by auction in hopping(2s, every 1s)",
     ),
+    ("totals", "    @step(name=Totals, from=bids)\n      @when price < 1000\n      @do aggregate n = count(*), mean = avg(price) by auction keep for ever"),
     ("sessions", "    @step(name=Visits, from=bids)\n      @do aggregate n = count(*) by bidder in session(10ms)"),
     (
         "recursion",
@@ -205,7 +206,9 @@ fn survives(name: &str, steps: &str, path: &str) {
     let mut killed = 0;
     for life in 0.. {
         let workers = ["2", "1", "3"][life % 3];
-        let arguments = ["run", "s.dsl", "--state", "state", "--checkpoint-every", "20ms", "--workers", workers];
+        // With and without a budget: state that lies in the store alone is read as one that is in memory.
+        let budget = ["0MiB", "1TiB"][life % 2];
+        let arguments = ["run", "s.dsl", "--state", "state", "--checkpoint-every", "20ms", "--workers", workers, "--memory-budget", budget];
         let mut child = runi(dir.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let before = visible(&out);
         let ended = if killed < KILLS { until_more(&mut child, &out, before) } else { Some(child.wait().unwrap().success()) };

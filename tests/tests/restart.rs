@@ -8,7 +8,7 @@ use runink_checkpoint::{
 };
 use runink_connector_api::{CommitIdentity, Registry};
 use runink_dsl::{Project, SourceFile, variables::Variables};
-use runink_engine::{Checkpointing, Commits, Committing, Durability, GroupConfig, ScenarioSpec, WorkerGroup};
+use runink_engine::{Checkpointing, Commits, Committing, Durability, GroupConfig, MemoryBudget, ScenarioSpec, WorkerGroup};
 use runink_planner::{Plan, PlanInput, plan_scenario};
 use std::{
     collections::BTreeMap,
@@ -52,7 +52,7 @@ fn plan(steps: &str) -> Plan {
 
 /// A store whose process is killed as soon as it has published a number of checkpoints.
 struct Killed {
-    store: MemoryStore,
+    store: Arc<MemoryStore>,
     at: Arc<At>,
     /// One call at a time: nothing comes between the last checkpoint and the end.
     turn: Mutex<()>,
@@ -131,13 +131,16 @@ fn live(
     commits.recover(start.as_ref().zip(right.as_ref()).map(|(s, right)| (&**s as &dyn Restored, right))).unwrap();
     let committing = Committing::new();
     let at = Arc::new(At { last: CheckpointNumber(last), commits_last, dead: AtomicBool::new(false), committing: committing.clone() });
-    let killed = Arc::new(Killed { store: store.telling(at.clone()), at: at.clone(), turn: Mutex::new(()) });
+    let killed = Arc::new(Killed { store: Arc::new(store.telling(at.clone())), at: at.clone(), turn: Mutex::new(()) });
     let thread = committing.start(commits, killed.clone()).unwrap();
     spec.checkpoints = Some(Checkpointing {
         cadence: Cadence(NonZeroU64::MIN),
         captures: killed.clone(),
         restored: start.map(|s| s as Arc<dyn Restored>),
         stalls: None,
+        // Whatever can lie in the store alone does so as soon as it is written.
+        reader: Some(killed.store.clone()),
+        budget: Some(Arc::new(MemoryBudget::new(0))),
     });
     let group = WorkerGroup::start(GroupConfig { workers }).unwrap();
     let handle = group.create(spec).unwrap();

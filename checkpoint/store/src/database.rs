@@ -2,7 +2,10 @@
 //! [`Database::set_aside`]: after a failure it is thrown away and built from there again.
 
 use crate::{FailPoint, Probe, StoreError, unsaved::Unsaved};
-use rocksdb::{DB, DBCompressionType, DBRawIterator, FlushOptions, Options, ReadOptions, WriteOptions, checkpoint::Checkpoint};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, FlushOptions, Options, ReadOptions,
+    WriteOptions, checkpoint::Checkpoint,
+};
 use std::{fs, io, ops::Range, path::Path};
 
 /// How many bytes one write to the database has at most (about).
@@ -20,8 +23,21 @@ const LIST_BYTES: usize = 256 << 10;
 /// How many fresh files gather before they are merged.
 const FRESH_FILES: i32 = 8;
 
+/// Bits of the filters that tell which keys a file does not have, for each key: one key in a hundred is looked for in vain.
+const FILTER_BITS: f64 = 10.0;
+
+/// How many files of what is read while a scenario runs are open at most.
+const OPEN_FILES: i32 = 512;
+
+fn blocks() -> BlockBasedOptions {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_bloom_filter(FILTER_BITS, false);
+    blocks
+}
+
 fn options() -> Options {
     let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks());
     options.create_if_missing(true);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(BUFFER_BYTES);
@@ -70,6 +86,46 @@ impl Database {
         options.create_if_missing(false);
         let db = DB::open_for_read_only(&options, path, false).map_err(failed("opening", path))?;
         Ok(Database { db, path: path.to_owned() })
+    }
+
+    /// Opens what was set aside, for looking up keys while a scenario runs. Filters and indexes are read when they are needed, into the cache: opening costs little however
+    /// much there is.
+    pub(crate) fn open_view(path: &Path, cache: &Cache) -> Result<Self, StoreError> {
+        let mut options = options();
+        options.create_if_missing(false);
+        options.set_max_open_files(OPEN_FILES);
+        let mut blocks = blocks();
+        blocks.set_block_cache(cache);
+        blocks.set_cache_index_and_filter_blocks(true);
+        options.set_block_based_table_factory(&blocks);
+        // By its name, so that keys can be looked up together.
+        let all = ColumnFamilyDescriptor::new(ALL, options.clone());
+        let db = DB::open_cf_descriptors_read_only(&options, path, [all], false).map_err(failed("opening", path))?;
+        Ok(Database { db, path: path.to_owned() })
+    }
+
+    /// The last key of a range.
+    pub(crate) fn last(&self, range: Range<Vec<u8>>) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut entries = self.entries(range);
+        entries.entries.seek_to_last();
+        Ok(entries.here()?.map(|(key, _)| key.to_vec()))
+    }
+
+    /// Calls with each of the keys that is there, and its value. Keys come in ascending order.
+    pub(crate) fn get(&self, keys: &[&[u8]], each: &mut Each<'_>) -> Result<(), StoreError> {
+        let all = self
+            .db
+            .cf_handle(ALL)
+            .ok_or(StoreError::Database { what: "reading", message: "it is not open for looking up keys".to_owned() })?;
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            let values = self.db.batched_multi_get_cf(all, some.iter().copied(), true);
+            for (key, value) in some.iter().zip(values) {
+                if let Some(value) = value.map_err(failed("reading", &self.path))? {
+                    each(key, &value)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes changes and puts the whole, as files that stay as they are, into a folder that must not be there yet.
@@ -140,6 +196,12 @@ impl Entries<'_> {
         self.entries.next();
     }
 }
+
+/// RocksDB's name for what has all keys.
+const ALL: &str = "default";
+
+/// How many keys are looked up together: their values are held at the same time.
+const KEYS_AT_ONCE: usize = 1024;
 
 /// How much a scan reads at once.
 const READ_AHEAD_BYTES: usize = 2 << 20;

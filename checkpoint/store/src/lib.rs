@@ -22,6 +22,7 @@ mod settings;
 mod status;
 mod store;
 mod unsaved;
+mod view;
 mod writer;
 
 pub use claim::folder_name;

@@ -160,7 +160,7 @@ fn check(node: &str, shape: &TableShape, batch: &RecordBatch, from: usize, upto:
 }
 
 /// The keys of rows; `namespace_at` is where the namespace stands.
-fn row_keys(
+pub(crate) fn row_keys(
     name: &str,
     node: NodeNumber,
     shape: &TableShape,

@@ -13,8 +13,9 @@ use crate::{
         recover::{Next, Verdict, next},
     },
     read::Checkpoint,
+    view::Views,
 };
-use runink_checkpoint::{CheckpointNumber, CommitPermit, Exists, Generation};
+use runink_checkpoint::{Boundary, CheckpointNumber, CommitPermit, Exists, Generation};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -77,6 +78,8 @@ pub(crate) struct Opened {
     pub(crate) permit: Option<CommitPermit>,
     pub(crate) database: Database,
     pub(crate) merged: Merged,
+    /// What is read while the scenario runs.
+    pub(crate) views: Arc<Views>,
     /// All manifests that are there, with the objects that they name; `None` where they cannot be read.
     pub(crate) manifests: BTreeMap<ManifestId, Option<BTreeSet<String>>>,
     pub(crate) files: BTreeSet<String>,
@@ -126,16 +129,21 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, StoreError> {
     let files = objects.list("files")?.into_iter().collect();
     let mut merged = Merged::default();
     let mut restored = None;
+    let mut from = None;
     if let Some(manifest) = &found {
         copy_of(&folder, &places.restored())?;
         let checkpoint = Checkpoint::open(&places.restored(), manifest.clone())?;
         merged = Merged::of(checkpoint.names().clone(), checkpoint.outbox_places().clone());
+        // A run that had come to its end goes on with boundaries below the end.
+        let boundary = if manifest.boundary == Boundary::END { Boundary(0) } else { manifest.boundary };
+        from = Some((&*folder, checkpoint.names().clone(), boundary));
         restored = Some(Arc::new(checkpoint));
         copy_of(&folder, &places.database())?;
     } else {
         clear(&places.database())?;
     }
     at(FailPoint::DatabaseFetched)?;
+    let views = Arc::new(Views::open(from)?);
     let database = Database::open(&places.database())?;
     at(FailPoint::DatabaseOpened)?;
     let permit = match &found {
@@ -144,7 +152,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, StoreError> {
     };
     // A savepoint's checkpoint may be the newest that ever was, its own manifest long retired.
     let next_number = next_number(listed.iter().map(|id| id.number).chain(found.map(|m| m.number)));
-    Ok(Opened { lock, places, objects, generation, restored, permit, database, merged, manifests, files, next_number, damaged })
+    Ok(Opened { lock, places, objects, generation, restored, permit, database, merged, views, manifests, files, next_number, damaged })
 }
 
 /// Whatever an earlier process has left in its working folders is of no worth.

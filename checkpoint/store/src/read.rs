@@ -2,7 +2,7 @@
 
 use crate::{
     StoreError, codec,
-    database::Database,
+    database::{Database, Each},
     layout::{self, Names, NodeNumber, OutboxPlace, ShapeNumber},
     manifest::Manifest,
 };
@@ -11,7 +11,9 @@ use arrow::{
     datatypes::{FieldRef, SchemaRef},
     record_batch::{RecordBatch, RecordBatchOptions},
 };
-use runink_checkpoint::{Adaptation, Boundary, CheckpointNumber, HeldOutput, Namespace, Restored, SinkOutboxes, StateError, TableShape};
+use runink_checkpoint::{
+    Adaptation, Boundary, CheckpointNumber, EachRows, HeldOutput, Namespace, Restored, SinkOutboxes, StateError, TableShape,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -112,37 +114,10 @@ impl Checkpoint {
         outboxes(&*self.database()?, &self.names, CheckpointNumber(0))
     }
 
-    fn scan_rows(
-        &self,
-        node: &str,
-        shape: &TableShape,
-        groups: &Range<u16>,
-        each: &mut dyn FnMut(RecordBatch) -> Result<(), StateError>,
-    ) -> Result<(), Either> {
+    fn scan_rows(&self, node: &str, shape: &TableShape, groups: &Range<u16>, each: &mut EachRows<'_>) -> Result<(), Either> {
         let Some(number) = self.names.node(node) else { return Ok(()) };
-        let mut readers: BTreeMap<ShapeNumber, Reader> = BTreeMap::new();
-        for (stored, of) in self.names.shapes_of(number) {
-            readers.insert(stored, Reader::new(node, shape, of)?);
-        }
-        let mut failed = None;
-        self.database()?.scan(layout::rows_of(number), &mut |key, value| {
-            let (group, stored, encoded) = layout::read_row_value(value)?;
-            if failed.is_some() || !groups.contains(&group) {
-                return Ok(());
-            }
-            let (namespace, key) = layout::read_row_key(key)?;
-            let reader = readers.get_mut(&stored).ok_or_else(|| unknown_shape(node, stored))?;
-            if reader.push(group, namespace, key, encoded) == ROWS_PER_BATCH
-                && let Err(error) = reader.give(each)
-            {
-                failed = Some(error);
-            }
-            Ok(())
-        })?;
-        match failed {
-            Some(error) => Err(error),
-            None => readers.values_mut().try_for_each(|r| r.give(each)),
-        }
+        let database = self.database()?;
+        rows((&self.names, number, node), shape, groups, &mut |entry| database.scan(layout::rows_of(number), entry), each)
     }
 
     /// Reads every entry and every row: whether all of it can be understood. How many rows there are.
@@ -160,6 +135,39 @@ impl Checkpoint {
         }
         self.scan_outboxes()?;
         Ok(rows)
+    }
+}
+
+/// Rows of a node as batches of the shape that is asked for: those of the groups among the entries that `entries` calls with.
+pub(crate) fn rows(
+    (names, number, node): (&Names, NodeNumber, &str),
+    shape: &TableShape,
+    groups: &Range<u16>,
+    entries: &mut dyn FnMut(&mut Each<'_>) -> Result<(), StoreError>,
+    each: &mut EachRows<'_>,
+) -> Result<(), Either> {
+    let mut readers: BTreeMap<ShapeNumber, Reader> = BTreeMap::new();
+    for (stored, of) in names.shapes_of(number) {
+        readers.insert(stored, Reader::new(node, shape, of)?);
+    }
+    let mut failed = None;
+    entries(&mut |key, value| {
+        let (group, stored, encoded) = layout::read_row_value(value)?;
+        if failed.is_some() || !groups.contains(&group) {
+            return Ok(());
+        }
+        let (namespace, key) = layout::read_row_key(key)?;
+        let reader = readers.get_mut(&stored).ok_or_else(|| unknown_shape(node, stored))?;
+        if reader.push(group, namespace, key, encoded) == ROWS_PER_BATCH
+            && let Err(error) = reader.give(each)
+        {
+            failed = Some(error);
+        }
+        Ok(())
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None => readers.values_mut().try_for_each(|r| r.give(each)),
     }
 }
 
@@ -192,7 +200,7 @@ pub(crate) fn facts(database: &Database, node: NodeNumber) -> Result<Vec<(String
 }
 
 /// What goes wrong while rows are read: in the store, or at whoever takes them.
-enum Either {
+pub(crate) enum Either {
     Store(StoreError),
     State(StateError),
 }
@@ -228,7 +236,7 @@ impl Either {
 }
 
 fn read_failed(error: &StoreError) -> StateError {
-    StateError::Operator(error.to_string())
+    StateError::Unread(error.to_string())
 }
 
 /// Rows of one stored shape on their way into batches of the shape that is asked for.

@@ -6,9 +6,10 @@ use crate::{
     open::{self, Opened},
     read::Checkpoint,
     status::Status,
+    view::{Reader, Views},
     writer::{Board, Writer},
 };
-use runink_checkpoint::{Captures, CheckpointNumber, CommitPermit, Generation, Publications};
+use runink_checkpoint::{Captures, CheckpointNumber, CommitPermit, Generation, Publications, StateReader};
 use std::{
     fs::File,
     sync::{Arc, Mutex, PoisonError},
@@ -21,6 +22,7 @@ use std::{
 pub struct Store {
     intake: Arc<Intake>,
     board: Arc<Board>,
+    views: Arc<Views>,
     restored: Option<Arc<Checkpoint>>,
     permit: Mutex<Option<CommitPermit>>,
     generation: Generation,
@@ -51,18 +53,24 @@ impl Store {
         (status.published, status.boundary) = restored.as_ref().map(|r| (r.manifest().number, r.manifest().boundary)).unzip();
         let board = Arc::new(Board::new(status));
         let watch = Watch { board: board.clone(), publications: settings.publications.clone() };
+        let views = opened.views.clone();
         let writer = Writer::new(settings, intake.clone(), board.clone(), opened);
         let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
             let _watch = watch;
             writer.run();
         });
         let thread = thread.map_err(|e| StoreError::Ended(e.to_string()))?;
-        Ok(Store { intake, board, restored, permit, generation, next_number, damaged, writer: Some(thread), _lock: lock })
+        Ok(Store { intake, board, views, restored, permit, generation, next_number, damaged, writer: Some(thread), _lock: lock })
     }
 
     /// Where parts hand over.
     pub fn captures(&self) -> Arc<dyn Captures> {
         self.intake.clone()
+    }
+
+    /// What has been written, for tables that leave rows to the store. To be asked for before the scenario starts: else nothing is kept ready for reading.
+    pub fn reader(&self) -> Arc<dyn StateReader> {
+        Arc::new(Reader::of(self.views.clone()))
     }
 
     /// What the dataflow starts from; `None` where it starts from nothing. Its rows can be read until the first checkpoint of this start is published: by then all

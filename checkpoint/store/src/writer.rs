@@ -15,6 +15,7 @@ use crate::{
     protocol::{Action, Facts, Stage, decide, retire::too_old},
     read::Checkpoint,
     status::{Failure, Status},
+    view::Showing,
 };
 use runink_checkpoint::{Boundary, CheckpointNumber, Generation};
 use std::{
@@ -100,6 +101,8 @@ pub(crate) struct Writer {
     published: Option<Boundary>,
     /// Outboxes up to this number have been told of, or were given back at the start.
     told: CheckpointNumber,
+    /// What is read while the scenario runs.
+    showing: Showing,
     /// What the dataflow was restored from, until the first checkpoint of this start.
     restored: Option<Arc<Checkpoint>>,
     next_number: CheckpointNumber,
@@ -138,6 +141,7 @@ impl Writer {
             candidate: None,
             failed: false,
             published: boundary,
+            showing: Showing::new(opened.views),
             restored: opened.restored,
             told: from.as_ref().map_or(CheckpointNumber(0), |m| m.number),
             next_number: opened.next_number,

@@ -3,13 +3,14 @@
 //! A part works through epochs in order. Before it begins an epoch of a new interval it hands over what the intervals before changed (a [`Recorder`] sees to that), and
 //! as its frontier moves it says which boundaries it has passed. So no barrier travels with the data, and nothing waits for the store.
 
-use crate::EngineError;
-use runink_checkpoint::{Boundary, Cadence, Captures, Epoch, Part, Piece, Restored, StateError, TableShape};
+use crate::{EngineError, MemoryBudget};
+use runink_checkpoint::{Boundary, Cadence, Captures, Epoch, Part, Piece, Restored, Shelf, StateError, StateReader, TableShape};
 use runink_operators::OperatorError;
 use runink_planner::{Op, Plan};
 use std::{
     collections::BTreeMap,
     num::NonZeroU64,
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -35,6 +36,10 @@ pub struct Checkpointing {
     pub restored: Option<Arc<dyn Restored>>,
     /// Who hears how long workers stood still for what they handed over, where somebody measures it.
     pub stalls: Option<Arc<dyn Stalls>>,
+    /// What the store has written: tables that can leave rows to it do so. Where absent all state is in memory.
+    pub reader: Option<Arc<dyn StateReader>>,
+    /// How much such tables may take in memory; as much as they like where absent.
+    pub budget: Option<Arc<MemoryBudget>>,
 }
 
 /// Hears how long a part's worker stood still at a boundary. Called on worker threads.
@@ -96,6 +101,18 @@ impl Gate {
 
     pub(crate) fn restored(&self) -> Option<&Arc<dyn Restored>> {
         self.checkpointing.restored.as_ref()
+    }
+
+    /// Where a node's table finds the rows that are not in memory; `None` where all state is in memory.
+    pub(crate) fn shelf(&self, node: &Arc<str>, shape: &TableShape, groups: Range<u16>) -> Result<Option<Shelf>, StateError> {
+        let Some(reader) = &self.checkpointing.reader else { return Ok(None) };
+        let tables = self.restored().map_or_else(|| Ok(Vec::new()), |restored| restored.tables())?;
+        let filled = tables.iter().any(|(name, _)| name == node);
+        Shelf::new(reader.clone(), node.clone(), shape.clone(), groups, filled).map(Some)
+    }
+
+    pub(crate) fn budget(&self) -> Option<Arc<MemoryBudget>> {
+        self.checkpointing.budget.clone()
     }
 
     /// The first epoch that may have rows; `last` is the last one that the checkpoint knows of. A run that had come to its end begins its next interval.
@@ -179,7 +196,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// An epoch is about to be applied: what earlier intervals changed goes first. From now on the epoch's interval counts as changed.
-    pub(crate) fn begin<E>(&mut self, epoch: Epoch, capture: impl FnOnce() -> Result<Option<Piece>, E>) -> Result<(), E> {
+    pub(crate) fn begin<E>(&mut self, epoch: Epoch, capture: impl FnOnce(Boundary) -> Result<Option<Piece>, E>) -> Result<(), E> {
         let boundary = self.gate.checkpointing.cadence.after(epoch);
         if self.changed.is_some_and(|changed| changed < boundary) {
             self.hand_over(capture)?;
@@ -189,7 +206,11 @@ impl Recorder {
     }
 
     /// No epoch before `frontier` comes any more; `None` is the end.
-    pub(crate) fn reach<E>(&mut self, frontier: Option<Epoch>, capture: impl FnOnce() -> Result<Option<Piece>, E>) -> Result<(), E> {
+    pub(crate) fn reach<E>(
+        &mut self,
+        frontier: Option<Epoch>,
+        capture: impl FnOnce(Boundary) -> Result<Option<Piece>, E>,
+    ) -> Result<(), E> {
         let passed = self.gate.checkpointing.cadence.passed(frontier);
         if self.changed.is_some_and(|changed| changed <= passed) {
             self.hand_over(capture)?;
@@ -201,10 +222,10 @@ impl Recorder {
         Ok(())
     }
 
-    fn hand_over<E>(&mut self, capture: impl FnOnce() -> Result<Option<Piece>, E>) -> Result<(), E> {
+    fn hand_over<E>(&mut self, capture: impl FnOnce(Boundary) -> Result<Option<Piece>, E>) -> Result<(), E> {
         let Some(boundary) = self.changed else { return Ok(()) };
         let stalls = self.gate.checkpointing.stalls.clone().map(|stalls| (stalls, Instant::now()));
-        let piece = capture()?;
+        let piece = capture(boundary)?;
         self.changed = None;
         if let Some(piece) = piece {
             self.gate.say(Waiting::HandOver(self.part.clone(), boundary, piece));

@@ -1,5 +1,6 @@
 //! What stops a scenario, and who must act.
 
+use runink_checkpoint::StateError;
 use runink_connector_api::{ConnectorError, WhoActs};
 use runink_operators::OperatorError;
 
@@ -63,6 +64,14 @@ pub enum EngineError {
         /// What the scenario would start from.
         start: Option<u64>,
     },
+    /// What a step keeps lies in the store, and could not be read.
+    #[error("ENG014: {step}: {source}")]
+    Unread {
+        /// Which step.
+        step: String,
+        /// What the store said.
+        source: StateError,
+    },
     /// What steps keep cannot be stored: a bug, as types are looked at before.
     #[error("ENG012: no checkpoints can be made of this scenario: {0}")]
     NoCheckpoints(String),
@@ -101,6 +110,7 @@ impl From<OperatorError> for EngineError {
     fn from(error: OperatorError) -> Self {
         match error {
             OperatorError::Outside { name, error } => EngineError::Connector { name, error },
+            OperatorError::State { step, source: source @ StateError::Unread(_) } => EngineError::Unread { step, source },
             error => EngineError::Operator(error),
         }
     }
@@ -112,9 +122,11 @@ impl EngineError {
         match self {
             EngineError::Connector { error, .. } => error.who,
             EngineError::Operator(OperatorError::Expectation { .. }) => WhoActs::User,
-            EngineError::Start(_) | EngineError::OutsideAhead { .. } | EngineError::OutsideUnknown { .. } | EngineError::Fenced(_) => {
-                WhoActs::Operator
-            }
+            EngineError::Start(_)
+            | EngineError::OutsideAhead { .. }
+            | EngineError::OutsideUnknown { .. }
+            | EngineError::Fenced(_)
+            | EngineError::Unread { .. } => WhoActs::Operator,
             EngineError::NotResumable { .. } | EngineError::NotInParts { .. } | EngineError::Rounds { .. } => WhoActs::User,
             _ => WhoActs::Bug,
         }
@@ -142,6 +154,7 @@ impl EngineError {
             EngineError::Fenced(_) => "ENG011",
             EngineError::NoCheckpoints(_) => "ENG012",
             EngineError::Rounds { .. } => "ENG013",
+            EngineError::Unread { .. } => "ENG014",
         }
     }
 
@@ -163,6 +176,9 @@ impl EngineError {
                 "allow more with `at most … rounds`; if each round goes on changing the result (a sum or a count around a cycle), keep such rows out of the recursion"
                     .into(),
             ),
+            EngineError::Unread { .. } => {
+                Some("look at the disk of the state folder, and start again: the scenario goes on from its newest sound checkpoint".into())
+            }
             EngineError::Fenced(_) => Some("let the newer process go on; stop this one for good".into()),
             EngineError::OutsideUnknown { .. } => {
                 Some("look at the end of the output; then start with a new state folder, or a new output, from where it ends".into())

@@ -4,6 +4,7 @@ use crate::{
     books::{self, Side},
     checks::{Check, CheckSnapshot},
 };
+use runink_checkpoint::SpillCounts;
 use runink_operators::rows::StageCounts;
 use runink_planner::{NodeId, Op, Plan};
 use std::{
@@ -30,6 +31,26 @@ pub(crate) struct StepCounters {
     rejected: AtomicU64,
     alerts: AtomicU64,
     held: AtomicI64,
+    memory: StepMemory,
+}
+
+/// What a step's tables take that may leave rows to the store.
+#[derive(Debug, Default)]
+pub(crate) struct StepMemory {
+    bytes: AtomicI64,
+    evicted: AtomicU64,
+    fetched: AtomicU64,
+    looked_up: AtomicU64,
+}
+
+impl StepMemory {
+    /// One worker's table takes `now` bytes where it took `before`; what its shelf was used for went on likewise.
+    pub(crate) fn changed(&self, before: u64, now: u64, counts: &SpillCounts, to: &SpillCounts) {
+        self.bytes.fetch_add(now as i64 - before as i64, Relaxed);
+        self.evicted.fetch_add(to.evicted - counts.evicted, Relaxed);
+        self.fetched.fetch_add(to.fetched - counts.fetched, Relaxed);
+        self.looked_up.fetch_add(to.looked_up - counts.looked_up, Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -84,6 +105,12 @@ impl Metrics {
         Some(PartCounters { side: part.side, step: &self.steps.get(part.step)?.1 })
     }
 
+    /// The memory of a node's step.
+    pub(crate) fn memory(&self, node: NodeId) -> Option<&StepMemory> {
+        let part = self.parts.get(node.0)?.first()?;
+        Some(&self.steps.get(part.step)?.1.memory)
+    }
+
     pub(crate) fn source(&self, node: usize) -> Option<&SourceCounters> {
         self.sources.get(&node).map(|(_, c)| c)
     }
@@ -124,6 +151,10 @@ impl Metrics {
                     rejected: c.rejected.load(Relaxed),
                     alerts: c.alerts.load(Relaxed),
                     held: u64::try_from(c.held.load(Relaxed)).unwrap_or(0),
+                    state_bytes: u64::try_from(c.memory.bytes.load(Relaxed)).unwrap_or(0),
+                    evicted: c.memory.evicted.load(Relaxed),
+                    fetched: c.memory.fetched.load(Relaxed),
+                    looked_up: c.memory.looked_up.load(Relaxed),
                 })
                 .collect(),
             sinks: self
@@ -236,8 +267,16 @@ pub struct StepSnapshot {
     pub rejected: u64,
     /// Rows for which an expectation with `alert` or `tag` did not hold.
     pub alerts: u64,
-    /// Groups or table rows held.
+    /// Groups or table rows held in memory.
     pub held: u64,
+    /// What its tables take in memory that may leave rows to the store, in bytes.
+    pub state_bytes: u64,
+    /// How many of their rows were let go from memory.
+    pub evicted: u64,
+    /// How many of these, or of those that a checkpoint had, came back.
+    pub fetched: u64,
+    /// How many keys were looked up in the store.
+    pub looked_up: u64,
 }
 
 /// One sink's counters.

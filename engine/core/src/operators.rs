@@ -66,7 +66,7 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
             let facts = |state: &Watermarks| Ok::<_, EngineError>(Some(Piece::Facts(state.facts(start_us))));
             while let Some((time, caps, mut reports)) = stash.pop_closed(closed(frontiers)) {
                 if let Some(recorder) = &mut recorder
-                    && guarded(&shared, WATERMARKS, || recorder.begin(Epoch(time), || facts(&state))).is_none()
+                    && guarded(&shared, WATERMARKS, || recorder.begin(Epoch(time), |_| facts(&state))).is_none()
                 {
                     return stash.clear();
                 }
@@ -92,7 +92,7 @@ pub(crate) fn watermarks<'scope>(reports: StreamVec<'scope, Time, (u64, Report)>
                 }
             }
             if let Some(recorder) = &mut recorder {
-                guarded(&shared, WATERMARKS, || recorder.reach(least(frontiers), || facts(&state)));
+                guarded(&shared, WATERMARKS, || recorder.reach(least(frontiers), |_| facts(&state)));
             }
         }
     });

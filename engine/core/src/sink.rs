@@ -57,7 +57,7 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
                 let mut wrote = false;
                 while let Some((epoch, _caps, packets)) = stash.pop_closed(|t| !frontier.less_equal(&t)) {
                     if let Some(recorder) = &mut recorder {
-                        recorder.begin(Epoch(epoch), || held_back(&mut writer, &name))?;
+                        recorder.begin(Epoch(epoch), |_| held_back(&mut writer, &name))?;
                     }
                     for Ordered { batch, .. } in in_order(packets) {
                         if let Some(writer) = &mut writer {
@@ -73,7 +73,7 @@ pub(crate) fn build<'scope>(input: Stream<'scope, Time, Packet>, id: NodeId, sha
                     writer.flush().map_err(failed)?;
                 }
                 match &mut recorder {
-                    Some(recorder) => recorder.reach(least(frontiers), || held_back(&mut writer, &name)),
+                    Some(recorder) => recorder.reach(least(frontiers), |_| held_back(&mut writer, &name)),
                     None => Ok(()),
                 }
             });

@@ -164,7 +164,7 @@ struct Places {
 
 impl Places {
     fn read(&mut self, epoch: Time, chunk: &Chunk) -> Result<(), EngineError> {
-        self.recorder.begin(Epoch(epoch), || facts(&mut self.moved))?;
+        self.recorder.begin(Epoch(epoch), |_| facts(&mut self.moved))?;
         if let Some(after) = &chunk.after {
             let (reader, readers) = (self.share.index, self.share.peers);
             let place = chunk.origin.clone();
@@ -175,7 +175,7 @@ impl Places {
     }
 
     fn reach(&mut self, epoch: Option<Time>) -> Result<(), EngineError> {
-        self.recorder.reach(epoch.map(Epoch), || facts(&mut self.moved))
+        self.recorder.reach(epoch.map(Epoch), |_| facts(&mut self.moved))
     }
 }
 

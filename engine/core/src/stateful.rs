@@ -6,6 +6,7 @@ use crate::{
     driver::{PacketOutput, RejectOutput, Stash, guarded, in_order, least},
     exchange::{Route, pact},
     lookup,
+    memory::Spilling,
     metrics::Moved,
     operators::{self, MarkStream, Marks, Standing, Streams, closed},
     packet::Packet,
@@ -80,7 +81,7 @@ fn arrivals(mut input: InputHandleCore<Time, Packet, impl Pull<Message<Time, Pac
     })
 }
 
-/// Registers an operator's state, and fills it with what the scenario starts from. `None` where it has none, or no checkpoints are made.
+/// Registers an operator's state, and fills it with what the scenario starts from, or says where that lies. `None` where it has none, or no checkpoints are made.
 fn restored(
     operator: &mut dyn EpochOperator,
     (id, node): (NodeId, &Node),
@@ -88,24 +89,41 @@ fn restored(
     counts: Counts,
     standing: &Standing,
     shared: &Arc<Shared>,
-) -> Result<Option<Recorder>, EngineError> {
+) -> Result<Option<Kept>, EngineError> {
     let (Some(gate), Some(name)) = (&shared.gate, shared.lasting_part(id, counts.part)) else { return Ok(None) };
     let shape = operator.table().map(|table| TableShape { schema: table.schema(), key_columns: table.key_columns() });
     let Some(shape) = shape else { return Ok(None) };
-    if let Some(restored) = gate.restored() {
-        let groups = shared.spec.settings.key_groups;
-        let range = if counts.everywhere { 0..groups.count() } else { groups.of_worker(worker, peers) };
+    let groups = shared.spec.settings.key_groups;
+    let range = if counts.everywhere { 0..groups.count() } else { groups.of_worker(worker, peers) };
+    let shelf = match operator.table().and_then(|table| table.spilling()).filter(|_| !counts.everywhere) {
+        Some(table) => gate.shelf(&name, &shape, range.clone()).map_err(|e| not_restored(&node.name, e))?.map(|shelf| table.shelve(shelf)),
+        None => None,
+    };
+    let spilling = shelf.map(|()| Spilling::new(gate.budget()));
+    if let Some(restored) = gate.restored().filter(|_| spilling.is_none()) {
         let mut take = |rows: RecordBatch| operator.table().map_or(Ok(()), |table| table.restore(&rows));
         restored.rows(&name, &shape, range, &mut take).map_err(|e| not_restored(&node.name, e))?;
+    }
+    if gate.restored().is_some() {
         operator.resume(standing.watermark(), standing.clock_us);
     }
-    Ok(Some(gate.recorder(&name, worker, Some(shape))))
+    Ok(Some(Kept { recorder: gate.recorder(&name, worker, Some(shape)), spilling }))
+}
+
+/// What an operator owes to checkpoints, and what it leaves to them.
+struct Kept {
+    recorder: Recorder,
+    /// Where rows may lie in the store alone.
+    spilling: Option<Spilling>,
 }
 
 /// What its table changed. State that all workers hold is told by the first; the others only forget what changed.
-fn captured(operator: &mut dyn EpochOperator, tells: bool, step: &str) -> Result<Option<Piece>, EngineError> {
+fn captured(operator: &mut dyn EpochOperator, boundary: Boundary, tells: bool, step: &str) -> Result<Option<Piece>, EngineError> {
     let Some(table) = operator.table() else { return Ok(None) };
     let changes = table.capture().map_err(|source| OperatorError::State { step: step.to_owned(), source })?;
+    if let Some(table) = table.spilling() {
+        table.handed_over(boundary);
+    }
     Ok((tells && !changes.is_empty()).then_some(Piece::Table(changes)))
 }
 
@@ -162,7 +180,7 @@ fn stateful<'scope>(
     let tells = !counts.everywhere || worker == 0;
     let place = (scope.index(), scope.peers());
     let started = guarded(&shared, &name, || restored(operator.as_mut(), (id, node), place, counts, &standing, &shared));
-    let mut recorder = started.flatten();
+    let mut kept = started.flatten();
     let mut owed = shared.gate.as_ref().filter(|_| operator.gathers()).map(|gate| Owed { cadence: gate.cadence(), held: None });
     let again = guarded(&shared, &name, || Ok(operator.again()?)).unwrap_or_default();
     builder.build(move |capabilities| {
@@ -190,8 +208,8 @@ fn stateful<'scope>(
                     if let Some(cap) = owed.as_mut().and_then(|owed| owed.due(Some(Epoch(epoch)))) {
                         flush(operator.as_mut(), &mut output, &cap, worker)?;
                     }
-                    if let Some(recorder) = &mut recorder {
-                        recorder.begin(Epoch(epoch), || captured(operator.as_mut(), tells, &name))?;
+                    if let Some(kept) = &mut kept {
+                        kept.recorder.begin(Epoch(epoch), |at| captured(operator.as_mut(), at, tells, &name))?;
                     }
                     let before = standing.watermark();
                     standing.take(&work.marks);
@@ -217,6 +235,11 @@ fn stateful<'scope>(
                             held = now;
                         }
                     }
+                    if let Some(spilling) = kept.as_mut().and_then(|kept| kept.spilling.as_mut())
+                        && let Some(table) = operator.table().and_then(|table| table.spilling())
+                    {
+                        spilling.after_epoch(table, &name, shared.metrics.memory(id))?;
+                    }
                     if let [out_cap, reject_cap] = caps.as_slice() {
                         for given in given.batches {
                             output.send(out_cap, Packet::new(given.batch, given.order));
@@ -230,8 +253,8 @@ fn stateful<'scope>(
                 if let Some(cap) = owed.as_mut().and_then(|owed| owed.due(least(frontiers))) {
                     flush(operator.as_mut(), &mut output, &cap, worker)?;
                 }
-                match &mut recorder {
-                    Some(recorder) => recorder.reach(least(frontiers), || captured(operator.as_mut(), tells, &name)),
+                match &mut kept {
+                    Some(kept) => kept.recorder.reach(least(frontiers), |at| captured(operator.as_mut(), at, tells, &name)),
                     None => Ok(()),
                 }
             });

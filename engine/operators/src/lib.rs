@@ -22,6 +22,7 @@ mod rejects;
 pub mod rows;
 pub mod running;
 mod settled;
+mod shelved;
 pub mod stream_join;
 mod summed;
 pub mod table_join;

@@ -178,6 +178,14 @@ pub(crate) struct Keep {
     /// How many checkpoints are kept.
     #[arg(long, value_name = "N", requires = "state", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) keep: Option<u16>,
+    /// How much memory the state of steps may take that can leave it on disk (`512MiB`); what does not fit lies in the state folder alone. By default as much as there is.
+    #[arg(long, value_name = "SIZE", requires = "state", value_parser = size)]
+    pub(crate) memory_budget: Option<u64>,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a size such as `512MiB` or `4GiB`".to_owned();
+    runink_dsl::units::bytes(text).ok_or_else(wrong)?.map_err(|_| wrong())
 }
 
 fn pause(text: &str) -> Result<Duration, String> {

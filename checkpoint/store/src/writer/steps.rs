@@ -81,13 +81,8 @@ impl Writer {
         });
         self.failed = false;
         self.next_number = self.next_number.next();
-        if let Some((old, _)) = before {
-            let folder = self.places.set_aside(old);
-            if let Err(error) = remove(&folder) {
-                // It only takes room; the next start clears the folder of it.
-                tracing::warn!("{error}");
-            }
-        }
+        let before = before.map(|(old, _)| self.places.set_aside(old));
+        self.showing.show(&folder, &self.merged.names, boundary, before);
         Ok(())
     }
 

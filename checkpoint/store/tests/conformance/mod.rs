@@ -1,7 +1,7 @@
 //! The laws of all stores hold for this one, over a folder and over an object store.
 
 use crate::life::Heard;
-use runink_checkpoint::{Captures, Restored, conformance};
+use runink_checkpoint::{Captures, Restored, StateReader, conformance};
 use runink_store::{Settings, Store};
 use std::{sync::Arc, time::Duration};
 
@@ -36,6 +36,14 @@ impl conformance::Subject for OnDisk {
         self.store.take().unwrap().close(Duration::from_secs(30)).unwrap();
         self.open();
         self.store.as_ref().unwrap().restored().map(|r| r as Arc<dyn Restored>)
+    }
+
+    fn reader(&self) -> Arc<dyn StateReader> {
+        self.store.as_ref().unwrap().reader()
+    }
+
+    fn write(&mut self) {
+        self.store.as_ref().unwrap().flush(Duration::from_secs(30)).unwrap();
     }
 }
 

@@ -75,7 +75,7 @@ fn recorder(id: NodeId, part: usize, worker: usize, shared: &Arc<Shared>) -> Opt
 /// All that is owed up to the frontier has come out.
 fn reached(recorder: &mut Option<Recorder>, frontiers: &[MutableAntichain<Time>], shared: &Shared, step: &str) {
     if let Some(recorder) = recorder.as_mut().filter(|_| !shared.has_failed()) {
-        let nothing = || Ok::<Option<Piece>, EngineError>(None);
+        let nothing = |_| Ok::<Option<Piece>, EngineError>(None);
         guarded(shared, step, || recorder.reach(least(frontiers), nothing));
     }
 }

@@ -1,6 +1,6 @@
 //! Checkpoints in memory that one can wait for: how tests and examples let a scenario crash and go on, on whatever number of workers.
 
-use crate::{Checkpointing, EngineError, Epoch, ScenarioHandle, checkpoints::not_restored};
+use crate::{Checkpointing, EngineError, Epoch, MemoryBudget, ScenarioHandle, checkpoints::not_restored};
 use runink_checkpoint::{Boundary, Cadence, Fenced, MemoryStore, Publications, Published, StateError};
 use std::{
     num::NonZeroU64,
@@ -49,7 +49,10 @@ impl MemoryCheckpoints {
         let newest = Arc::new(Newest::default());
         let store = Arc::new(store.telling(newest.clone()));
         let cadence = Cadence(NonZeroU64::MIN);
-        MemoryCheckpoints { checkpointing: Checkpointing { cadence, captures: store.clone(), restored, stalls: None }, store, newest }
+        // What was captured is let go at once: whoever is tested with these is tested with state that is not in memory.
+        let budget = Some(Arc::new(MemoryBudget::new(0)));
+        let checkpointing = Checkpointing { cadence, captures: store.clone(), restored, stalls: None, reader: Some(store.clone()), budget };
+        MemoryCheckpoints { checkpointing, store, newest }
     }
 
     /// What a scenario's spec takes.

@@ -18,6 +18,7 @@ mod panes;
 mod partial;
 mod sessions;
 mod settings;
+mod spill;
 mod state;
 pub(crate) mod store;
 pub(crate) mod time;
@@ -52,6 +53,8 @@ pub struct AggregateOperator {
     grouping: Grouping,
     settings: Settings,
     shape: Shape,
+    /// Whether groups may lie in the store alone.
+    spills: bool,
 }
 
 enum Shape {
@@ -87,7 +90,8 @@ impl AggregateOperator {
                 Shape::Panes(Box::new(Panes::new(ttl, cumulates && !settings.changelog)))
             }
         };
-        Ok(AggregateOperator { settings, grouping, shape })
+        let spills = spill::can(&grouping, &settings, &shape, op);
+        Ok(AggregateOperator { settings, grouping, shape, spills })
     }
 
     /// Says where time stood when the state that is restored was captured: the epoch's watermark and clock, in µs. Windows that had closed

@@ -6,6 +6,7 @@ use super::{
     grouping::{Grouping, Inputs, constant},
     keys::{KeyRows, KeyTable},
     settings::Turn,
+    spill::Fetching,
     store::RowStore,
 };
 use crate::OperatorError;
@@ -25,6 +26,10 @@ pub(super) const CHANGED: u8 = 8;
 pub(super) const SCHEDULED: u8 = 16;
 /// A capture has the group.
 pub(super) const CAPTURED: u8 = 32;
+/// What is known of the group is all in memory: where rows may lie in the store alone, it was looked up.
+pub(super) const KNOWN: u8 = 64;
+/// The group is gone, and stands here until the store has written that it is.
+pub(super) const GONE: u8 = 128;
 
 /// What is noted of groups that get rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,8 @@ pub(super) struct Pane {
     pub(super) given: Given,
     /// By group, where rows can be taken back: how many rows it has.
     pub(super) weights: Option<Vec<i64>>,
+    /// By group, where rows may lie in the store alone: the number of the capture that took it last.
+    pub(super) captured_in: Vec<u32>,
 }
 
 /// What was given out and not taken back.
@@ -95,10 +102,11 @@ impl Pane {
             dirty: Vec::new(),
             given: Given::new(grouping),
             weights: grouping.retracts.then(Vec::new),
+            captured_in: Vec::new(),
         })
     }
 
-    /// Takes rows; `ids` is scratch.
+    /// Takes rows; `ids` is scratch. What the store alone has of their groups is fetched first.
     pub(super) fn update(
         &mut self,
         inputs: &Inputs,
@@ -106,12 +114,25 @@ impl Pane {
         range: Range<usize>,
         marks: Marks,
         ids: &mut Vec<u32>,
-    ) -> Result<(), DataFusionError> {
+        spill: &mut Fetching<'_>,
+    ) -> Result<(), OperatorError> {
         ids.clear();
         self.keys.intern(keys, range.clone(), ids);
+        spill.fetch(self, ids)?;
+        self.update_groups(inputs, keys.hashes.len(), range, marks, ids).map_err(|e| spill.grouping.error(e))
+    }
+
+    fn update_groups(
+        &mut self,
+        inputs: &Inputs,
+        rows: usize,
+        range: Range<usize>,
+        marks: Marks,
+        ids: &[u32],
+    ) -> Result<(), DataFusionError> {
         let bound = self.keys.bound();
         for (accumulator, input) in self.accumulators.iter_mut().zip(&inputs.calls) {
-            update_range(accumulator.as_mut(), input, keys.hashes.len(), range.clone(), ids, bound)?;
+            update_range(accumulator.as_mut(), input, rows, range.clone(), ids, bound)?;
         }
         match &inputs.diffs {
             None => self.weigh(ids, std::iter::repeat(1)),
@@ -149,9 +170,22 @@ impl Pane {
         range: Range<usize>,
         marks: Marks,
         ids: &mut Vec<u32>,
-    ) -> Result<(), DataFusionError> {
+        spill: &mut Fetching<'_>,
+    ) -> Result<(), OperatorError> {
         ids.clear();
         self.keys.intern(keys, range.clone(), ids);
+        spill.fetch(self, ids)?;
+        self.merge_groups(states, weights, range, marks, ids).map_err(|e| spill.grouping.error(e))
+    }
+
+    fn merge_groups<'s>(
+        &mut self,
+        states: impl Iterator<Item = &'s [ArrayRef]>,
+        weights: Option<&[i64]>,
+        range: Range<usize>,
+        marks: Marks,
+        ids: &[u32],
+    ) -> Result<(), DataFusionError> {
         let bound = self.keys.bound();
         for (accumulator, states) in self.accumulators.iter_mut().zip(states) {
             let states: Vec<ArrayRef> = states.iter().map(|s| s.slice(range.start, range.len())).collect();
@@ -195,14 +229,20 @@ impl Pane {
         }
     }
 
-    /// Lets go of those of the groups that have no rows and of which nothing is given out; gives the keys of those that a capture has.
-    pub(super) fn sweep(&mut self, mut groups: Vec<u32>) -> Result<Option<Vec<ArrayRef>>, DataFusionError> {
+    /// Lets go of those of the groups that have no rows and of which nothing is given out; gives the keys of those that a capture has. Where rows may lie in the
+    /// store alone, `marked` is the number of the next capture: a group that a capture has leaves a mark until the store has written that one.
+    pub(super) fn sweep(&mut self, mut groups: Vec<u32>, marked: Option<u32>) -> Result<Option<Vec<ArrayRef>>, DataFusionError> {
         groups.sort_unstable();
         groups.dedup();
-        groups.retain(|&id| self.weight(id) == 0 && !self.given.rows.has(id) && !self.has(id, PRESENT | CHANGED | TOUCHED));
+        groups.retain(|&id| self.weight(id) == 0 && !self.given.rows.has(id) && !self.has(id, PRESENT | CHANGED | TOUCHED | GONE));
         let captured: Vec<u32> = groups.iter().copied().filter(|&id| self.has(id, CAPTURED)).collect();
         let keys = if captured.is_empty() { None } else { Some(self.keys.columns(&captured)?) };
-        groups.iter().for_each(|&id| self.remove(id));
+        for &id in &groups {
+            match marked.filter(|_| self.has(id, CAPTURED)) {
+                Some(number) => self.mark_gone(id, number),
+                None => self.remove(id),
+            }
+        }
         if self.dirty.len() > DIRTY_MIN.max(2 * self.keys.bound()) {
             let flags = &self.flags;
             self.dirty.retain(|&id| flags[id as usize] & DIRTY != 0);
@@ -214,9 +254,26 @@ impl Pane {
 
     /// Forgets a group; its number will be given to another.
     pub(super) fn remove(&mut self, id: u32) {
+        self.empty(id);
+        self.keys.remove(id);
+    }
+
+    /// Forgets all of a group but its key: it is gone, and the capture of that number says so.
+    fn mark_gone(&mut self, id: u32, number: u32) {
+        self.empty(id);
+        self.flags[id as usize] = KNOWN | CAPTURED | GONE;
+        self.stamp(&[id], number);
+    }
+
+    /// Notes which capture took groups last.
+    pub(super) fn stamp(&mut self, ids: &[u32], number: u32) {
+        self.captured_in.resize(self.keys.bound().max(self.captured_in.len()), 0);
+        ids.iter().for_each(|&id| self.captured_in[id as usize] = number);
+    }
+
+    fn empty(&mut self, id: u32) {
         self.accumulators.iter_mut().for_each(|a| a.forget(id));
         self.given.rows.forget(id);
-        self.keys.remove(id);
         self.present -= usize::from(self.has(id, PRESENT));
         if let Some(flags) = self.flags.get_mut(id as usize) {
             *flags = 0;
@@ -230,15 +287,16 @@ impl Pane {
         let present = if self.weights.is_none() { PRESENT } else { 0 };
         let bits = match marks {
             Marks::None => return,
-            Marks::Rows => present | DIRTY,
-            Marks::Touched => present | DIRTY | TOUCHED,
+            Marks::Rows => present | DIRTY | KNOWN,
+            Marks::Touched => present | DIRTY | KNOWN | TOUCHED,
         };
         self.flags.resize(self.keys.bound().max(self.flags.len()), 0);
         for &id in ids {
             let flags = &mut self.flags[id as usize];
             let new = bits & !*flags;
             if new != 0 {
-                *flags |= bits;
+                // What is gone is changed when rows come again, so that it is seen here.
+                *flags = (*flags | bits) & !GONE;
                 self.present += usize::from(new & PRESENT != 0);
                 if new & DIRTY != 0 {
                     self.dirty.push(id);
@@ -325,7 +383,7 @@ impl Pane {
     pub(super) fn bytes(&self) -> usize {
         let lists = self.weights.as_ref().map_or(0, |w| w.capacity() * 8)
             + self.flags.capacity()
-            + (self.touched.capacity() + self.dirty.capacity()) * 4
+            + (self.touched.capacity() + self.dirty.capacity() + self.captured_in.capacity()) * 4
             + self.given.at.capacity() * 8;
         self.keys.bytes() + self.accumulators.iter().map(|a| a.bytes()).sum::<usize>() + self.given.rows.bytes() + lists
     }

@@ -8,7 +8,7 @@ use super::{
     AggregateOperator, Shape,
     grouping::{Grouping, rows_field},
     keys::KeyRows,
-    pane::{CAPTURED, CHANGED, DIRTY, Given, PRESENT, Pane, SCHEDULED},
+    pane::{CAPTURED, CHANGED, DIRTY, Given, KNOWN, PRESENT, Pane, SCHEDULED},
     panes::{Panes, ROOM_MAX},
     sessions::Sessions,
     settings::Settings,
@@ -21,21 +21,21 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use datafusion_common::DataFusionError;
-use runink_checkpoint::{Namespace, StateChanges, StateError, StateTable};
+use runink_checkpoint::{Namespace, SpillTable, StateChanges, StateError, StateTable};
 use runink_planner::EmitMode;
 use std::{ops::Range, sync::Arc};
 
-fn failed(error: impl Into<DataFusionError>) -> StateError {
+pub(super) fn failed(error: impl Into<DataFusionError>) -> StateError {
     StateError::Operator(error.into().strip_backtrace())
 }
 
-fn namespace(end: i64) -> i64 {
+pub(super) fn namespace(end: i64) -> i64 {
     if end == END_OF_TIME { 0 } else { end }
 }
 
 /// Where the parts of a row stand.
-struct Layout {
-    keys: Range<usize>,
+pub(super) struct Layout {
+    pub(super) keys: Range<usize>,
     present: usize,
     states: Range<usize>,
     rows: Option<usize>,
@@ -130,7 +130,7 @@ fn deleted_batch(layout: &Layout, parts: Vec<(Vec<i64>, Vec<ArrayRef>)>) -> Resu
 }
 
 impl AggregateOperator {
-    fn layout(&self) -> Layout {
+    pub(super) fn layout(&self) -> Layout {
         let ages = matches!(&self.shape, Shape::Panes(panes) if panes.age.is_some());
         Layout::of(&self.grouping, &self.settings, ages)
     }
@@ -156,10 +156,11 @@ impl StateTable for AggregateOperator {
                 });
                 let deleted = std::mem::take(&mut panes.deleted);
                 let deleted = deleted.into_iter().map(|(end, keys)| (vec![end; keys.first().map_or(1, |k| k.len())], keys)).collect();
+                let number = panes.spill.as_mut().map(|spill| spill.shelved.capture());
                 let mut pieces = Vec::new();
                 for (&end, pane) in &mut panes.panes {
                     let age = panes.age.as_ref().map(|a| a.touched_at.as_slice());
-                    pieces.extend(capture_pane(grouping, &layout, end, pane, age).map_err(failed)?);
+                    pieces.extend(capture_pane(grouping, &layout, end, pane, age, number).map_err(failed)?);
                 }
                 Ok(StateChanges {
                     expired: expired.into_iter().collect(),
@@ -215,6 +216,10 @@ impl StateTable for AggregateOperator {
             Shape::Sessions { sessions, .. } => sessions.alive(),
         }
     }
+
+    fn spilling(&mut self) -> Option<&mut dyn SpillTable> {
+        if self.spills { Some(self) } else { None }
+    }
 }
 
 fn joined(layout: &Layout, pieces: &[RecordBatch]) -> Result<Option<RecordBatch>, StateError> {
@@ -227,6 +232,7 @@ fn capture_pane(
     end: i64,
     pane: &mut Pane,
     touched_at: Option<&[i64]>,
+    number: Option<u32>,
 ) -> Result<Option<RecordBatch>, DataFusionError> {
     let mut ids = std::mem::take(&mut pane.dirty);
     ids.retain(|&id| pane.has(id, DIRTY));
@@ -238,6 +244,9 @@ fn capture_pane(
     }
     if ids.is_empty() {
         return Ok(None);
+    }
+    if let Some(number) = number {
+        pane.stamp(&ids, number);
     }
     let group = |&id: &u32| grouping.groups.of_hash(pane.keys.hash(id)).0;
     let mut columns: Vec<ArrayRef> =
@@ -269,6 +278,33 @@ fn restore_pane(
 ) -> Result<(), DataFusionError> {
     let end = if grouping.windowed { end } else { END_OF_TIME };
     let mut pane = panes.panes.remove(&end).map_or_else(|| Pane::new(grouping, rows.num_rows().min(ROOM_MAX)), Ok)?;
+    let ids = restore_groups(grouping, layout, &mut pane, rows)?;
+    if let EmitMode::Every(period) = settings.emit {
+        // What was given out may have changed since; what was not would have been given out at once.
+        for &id in ids.iter().filter(|&&id| pane.given.rows.has(id)).collect::<Vec<_>>() {
+            pane.set(id, CHANGED);
+            panes.due.entry(pane.given.due(id, period)).or_default().push((end, id));
+        }
+    }
+    if let (Some(age), Some(column)) = (&mut panes.age, layout.touched) {
+        let touched = rows.column(column).as_primitive::<Int64Type>();
+        for (&id, &at) in ids.iter().zip(touched.values()) {
+            age.touch(id, at);
+            pane.set(id, SCHEDULED);
+            age.calendar.entry(at.saturating_add(age.ttl)).or_default().push(id);
+        }
+    }
+    panes.panes.insert(end, pane);
+    Ok(())
+}
+
+/// Puts captured groups into a pane that does not have them; their numbers.
+pub(super) fn restore_groups(
+    grouping: &Grouping,
+    layout: &Layout,
+    pane: &mut Pane,
+    rows: &RecordBatch,
+) -> Result<Vec<u32>, DataFusionError> {
     let mut keys = KeyRows::default();
     grouping.layout.prepare(&rows.columns()[layout.keys.clone()], rows.num_rows(), &mut keys)?;
     let mut ids = Vec::new();
@@ -290,27 +326,12 @@ fn restore_pane(
     }
     for &id in &ids {
         pane.set(id, CAPTURED);
+        pane.set(id, KNOWN);
     }
     if let Some(given) = &layout.given {
         restore_given(given, &mut pane.given, rows, &ids)?;
     }
-    if let EmitMode::Every(period) = settings.emit {
-        // What was given out may have changed since; what was not would have been given out at once.
-        for &id in ids.iter().filter(|&&id| pane.given.rows.has(id)).collect::<Vec<_>>() {
-            pane.set(id, CHANGED);
-            panes.due.entry(pane.given.due(id, period)).or_default().push((end, id));
-        }
-    }
-    if let (Some(age), Some(column)) = (&mut panes.age, layout.touched) {
-        let touched = rows.column(column).as_primitive::<Int64Type>();
-        for (&id, &at) in ids.iter().zip(touched.values()) {
-            age.touch(id, at);
-            pane.set(id, SCHEDULED);
-            age.calendar.entry(at.saturating_add(age.ttl)).or_default().push(id);
-        }
-    }
-    panes.panes.insert(end, pane);
-    Ok(())
+    Ok(ids)
 }
 
 fn capture_sessions(grouping: &Grouping, layout: &Layout, sessions: &mut Sessions) -> Result<Option<RecordBatch>, DataFusionError> {

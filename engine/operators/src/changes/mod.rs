@@ -3,6 +3,7 @@
 //! Of the rows of a key in one epoch the last one counts, in the order of the source; a row that says the same as the one before it changes nothing. A row
 //! that is taken back (a deletion) leaves nothing in its place. Null is a key like others.
 
+mod spill;
 mod state;
 
 use crate::{
@@ -19,11 +20,13 @@ use arrow::{
     buffer::BooleanBuffer,
     compute::{concat_batches, filter_record_batch, take_record_batch},
     datatypes::SchemaRef,
+    error::ArrowError,
     record_batch::{RecordBatch, RecordBatchOptions},
 };
 use datafusion_common::DataFusionError;
 use runink_checkpoint::{KeyGroups, StateTable};
 use runink_planner::ChangesOp;
+use spill::Spill;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The key has a row.
@@ -34,6 +37,10 @@ const DIRTY: u8 = 2;
 const CAPTURED: u8 = 4;
 /// It has its entry in the calendar.
 const SCHEDULED: u8 = 8;
+/// Where rows may lie in the store alone: it was looked up.
+const KNOWN: u8 = 16;
+/// It is gone, and stands here until the store has written that it is.
+const GONE: u8 = 32;
 
 const NO_ROW: u32 = u32::MAX;
 
@@ -59,6 +66,8 @@ pub struct ChangesOperator {
     deleted: Vec<Vec<ArrayRef>>,
     calendar: BTreeMap<i64, Vec<u32>>,
     in_event_time: bool,
+    /// Where rows may lie in the store alone.
+    spill: Option<Spill>,
     key_rows: KeyRows,
     /// Scratch, by key number: its last row of this epoch, from 1; 0 where it is taken back, and [`NO_ROW`] outside of an epoch.
     last: Vec<u32>,
@@ -94,6 +103,7 @@ impl ChangesOperator {
             deleted: Vec::new(),
             calendar: BTreeMap::new(),
             in_event_time: false,
+            spill: None,
             key_rows: KeyRows::default(),
             last: Vec::new(),
         })
@@ -104,15 +114,35 @@ impl ChangesOperator {
     /// # Errors
     /// Where rows do not fit the schema.
     pub fn apply(&mut self, batches: &[Batch], watermark: i64, clock_us: i64) -> Result<Vec<Batch>, OperatorError> {
-        self.changes(batches, watermark, clock_us).map_err(|e| OperatorError::kernel(&self.step, e))
+        let ids = self.intern(batches).map_err(|e| OperatorError::kernel(&self.step, e))?;
+        self.fetch(&ids).map_err(|source| OperatorError::State { step: self.step.to_string(), source })?;
+        self.changes(batches, &ids, watermark, clock_us).map_err(|e| OperatorError::kernel(&self.step, e))
     }
 
-    fn changes(&mut self, batches: &[Batch], watermark: i64, clock_us: i64) -> Result<Vec<Batch>, DataFusionError> {
+    /// The numbers of the rows' keys.
+    fn intern(&mut self, batches: &[Batch]) -> Result<Vec<u32>, ArrowError> {
+        let mut ids = Vec::with_capacity(batches.iter().map(Batch::len).sum());
+        for batch in batches {
+            let columns: Vec<ArrayRef> = self.key.iter().map(|&k| batch.rows.column(k).clone()).collect();
+            self.intern_rows(&columns, batch.len(), &mut ids)?;
+        }
+        Ok(ids)
+    }
+
+    fn intern_rows(&mut self, key: &[ArrayRef], rows: usize, ids: &mut Vec<u32>) -> Result<(), ArrowError> {
+        self.layout.prepare(key, rows, &mut self.key_rows)?;
+        self.keys.intern(&self.key_rows, 0..rows, ids);
+        self.flags.resize(self.keys.bound().max(self.flags.len()), 0);
+        self.touched.resize(self.flags.len(), i64::MIN);
+        Ok(())
+    }
+
+    fn changes(&mut self, batches: &[Batch], ids: &[u32], watermark: i64, clock_us: i64) -> Result<Vec<Batch>, DataFusionError> {
         self.enter_event_time(watermark);
         let now = if self.in_event_time { watermark } else { clock_us };
         let mut out = Vec::new();
-        if batches.iter().any(|b| !b.is_empty()) {
-            self.take(batches, now, &mut out)?;
+        if !ids.is_empty() {
+            self.take(batches, ids, now, &mut out)?;
         }
         self.age(now, watermark, &mut out)?;
         if self.dirty.len() > DIRTY_MIN.max(2 * self.keys.bound()) {
@@ -124,14 +154,8 @@ impl ChangesOperator {
         Ok(out)
     }
 
-    fn take(&mut self, batches: &[Batch], now: i64, out: &mut Vec<Batch>) -> Result<(), DataFusionError> {
+    fn take(&mut self, batches: &[Batch], ids: &[u32], now: i64, out: &mut Vec<Batch>) -> Result<(), DataFusionError> {
         let rows = concat_batches(&self.schema, batches.iter().map(|b| &b.rows))?;
-        let columns: Vec<ArrayRef> = self.key.iter().map(|&k| rows.column(k).clone()).collect();
-        self.layout.prepare(&columns, rows.num_rows(), &mut self.key_rows)?;
-        let mut ids = Vec::with_capacity(rows.num_rows());
-        self.keys.intern(&self.key_rows, 0..rows.num_rows(), &mut ids);
-        self.flags.resize(self.keys.bound().max(self.flags.len()), 0);
-        self.touched.resize(self.flags.len(), i64::MIN);
         let gone = batches.iter().flat_map(|b| (0..b.len()).map(|row| b.diffs.as_ref().is_some_and(|d| d.value(row) < 0)));
         let mut last = std::mem::take(&mut self.last);
         last.resize(self.keys.bound().max(last.len()), NO_ROW);
@@ -173,7 +197,7 @@ impl ChangesOperator {
     fn live(&mut self, id: u32, now: i64, changed: bool) {
         let flags = &mut self.flags[id as usize];
         self.live += usize::from(*flags & LIVE == 0);
-        *flags |= LIVE;
+        *flags = (*flags | LIVE) & !GONE;
         self.touched[id as usize] = now;
         // When a row came counts only where it ages.
         if (changed || self.ttl.is_some()) && *flags & DIRTY == 0 {
@@ -187,7 +211,7 @@ impl ChangesOperator {
     }
 
     fn forget(&mut self, ids: &[u32]) -> Result<(), DataFusionError> {
-        let captured: Vec<u32> = ids.iter().copied().filter(|&id| self.flags[id as usize] & CAPTURED != 0).collect();
+        let captured: Vec<u32> = ids.iter().copied().filter(|&id| self.flags[id as usize] & (CAPTURED | GONE) == CAPTURED).collect();
         if !captured.is_empty() {
             self.deleted.push(self.keys.columns(&captured)?);
         }
@@ -197,7 +221,15 @@ impl ChangesOperator {
             // Its entry in the calendar stays; whoever gets the number next has it.
             self.flags[id as usize] = flags & SCHEDULED;
             self.rows.forget(id);
-            self.keys.remove(id);
+            match &mut self.spill {
+                Some(spill) if flags & CAPTURED != 0 => {
+                    self.flags[id as usize] |= KNOWN | CAPTURED | GONE;
+                    if flags & GONE == 0 {
+                        spill.stamp(&[id], spill.shelved.next_capture());
+                    }
+                }
+                _ => self.keys.remove(id),
+            }
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! What a checkpoint keeps of a keyed source: the row of each key, and when it came.
 
-use super::{CAPTURED, ChangesOperator, DIRTY, LIVE, SCHEDULED};
+use super::{CAPTURED, ChangesOperator, DIRTY, KNOWN, LIVE, SCHEDULED};
 use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array, UInt16Array},
     compute::concat,
     datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
     record_batch::RecordBatch,
 };
-use runink_checkpoint::{StateChanges, StateError, StateTable};
+use runink_checkpoint::{SpillTable, StateChanges, StateError, StateTable};
 use std::sync::Arc;
 
 impl ChangesOperator {
@@ -32,6 +32,7 @@ impl StateTable for ChangesOperator {
     }
 
     fn capture(&mut self) -> Result<StateChanges, StateError> {
+        let number = self.spill.as_mut().map_or(0, |spill| spill.shelved.capture());
         let mut ids = std::mem::take(&mut self.dirty);
         ids.retain(|&id| self.flags[id as usize] & DIRTY != 0);
         ids.sort_unstable();
@@ -55,6 +56,9 @@ impl StateTable for ChangesOperator {
             let flags = &mut self.flags[id as usize];
             *flags = *flags & !DIRTY | CAPTURED;
         }
+        if let Some(spill) = &mut self.spill {
+            spill.stamp(&ids, number);
+        }
         let groups = ids.iter().map(|&id| self.groups.of_hash(self.keys.hash(id)).0).collect::<UInt16Array>();
         let rows = self.rows.get(&ids).map_err(|e| failed(e.into()))?;
         let mut columns: Vec<ArrayRef> = vec![Arc::new(groups), Arc::new(Int64Array::from_value(0, ids.len()))];
@@ -68,11 +72,8 @@ impl StateTable for ChangesOperator {
             return Err(StateError::Schema(format!("expected {:?}, found {:?}", self.schema(), rows.schema())));
         }
         let count = rows.num_rows();
-        self.layout.prepare(&rows.columns()[2..2 + self.key.len()], count, &mut self.key_rows)?;
         let mut ids = Vec::with_capacity(count);
-        self.keys.intern(&self.key_rows, 0..count, &mut ids);
-        self.flags.resize(self.keys.bound().max(self.flags.len()), 0);
-        self.touched.resize(self.flags.len(), i64::MIN);
+        self.intern_rows(&rows.columns()[2..2 + self.key.len()], count, &mut ids)?;
         let mut columns = vec![rows.column(0).clone(); self.schema.fields().len()];
         for (at, column) in self.order().into_iter().enumerate() {
             columns[column] = rows.column(at + 2).clone();
@@ -81,7 +82,7 @@ impl StateTable for ChangesOperator {
         let touched = rows.column(rows.num_columns() - 1).as_primitive::<Int64Type>();
         for (&id, &at) in ids.iter().zip(touched.values()) {
             self.live += usize::from(self.flags[id as usize] & LIVE == 0);
-            self.flags[id as usize] |= LIVE | CAPTURED;
+            self.flags[id as usize] |= LIVE | CAPTURED | KNOWN;
             self.touched[id as usize] = at;
             if let Some(ttl) = self.ttl {
                 self.flags[id as usize] |= SCHEDULED;
@@ -97,5 +98,10 @@ impl StateTable for ChangesOperator {
 
     fn keys(&self) -> usize {
         self.live
+    }
+
+    fn spilling(&mut self) -> Option<&mut dyn SpillTable> {
+        // Keys that age have a calendar of all of them.
+        if self.ttl.is_none() { Some(self) } else { None }
     }
 }

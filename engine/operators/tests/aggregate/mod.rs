@@ -8,7 +8,7 @@ use arrow::{array::*, datatypes::*};
 use datafusion_expr::{AggregateUDF, col, lit};
 use datafusion_functions_aggregate as udaf;
 use proptest::{prelude::*, sample::Index};
-use runink_checkpoint::{KeyGroups, StateTable, TableReplica};
+use runink_checkpoint::{KeyGroups, LaggingStore, Shelf, SpillTable, StateChanges, StateTable, TableReplica, TableShape};
 use runink_operators::{
     Batch, Rejects,
     aggregate::{AggregateOperator, PartialAggregate},
@@ -45,6 +45,8 @@ struct Case {
     passes: Vec<u64>,
     /// Rows can be taken back.
     retracts: bool,
+    /// Rows may lie in the store alone.
+    spills: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +61,9 @@ struct EpochCase {
     takes_first: bool,
     /// State is captured at the epoch's end; with a number, it is restored on that many workers.
     capture: Option<Option<usize>>,
+    /// How many captures the store writes then, and how many bytes are let go from memory.
+    write: usize,
+    evict: usize,
 }
 
 const A: usize = 0;
@@ -266,12 +271,28 @@ fn given(case: &Case, batches: &[Batch]) -> BTreeMap<Given, i64> {
 struct Worker {
     operator: AggregateOperator,
     replica: TableReplica,
+    store: Arc<LaggingStore>,
 }
 
 fn worker(case: &Case) -> Worker {
     let (op, output) = plan(case);
     let operator = AggregateOperator::new("step", &op, &input_schema(case), &output, KeyGroups::new(GROUPS)).unwrap();
-    Worker { replica: TableReplica::of(&operator).unwrap(), operator }
+    Worker { replica: TableReplica::of(&operator).unwrap(), store: Arc::new(LaggingStore::of(&operator).unwrap()), operator }
+}
+
+impl Worker {
+    /// Its table as one whose rows may lie in the store alone, where the case asks for it and the table can.
+    fn spilling(&mut self, case: &Case) -> Option<&mut dyn SpillTable> {
+        self.operator.spilling().filter(|_| case.spills)
+    }
+
+    fn shelve(&mut self, case: &Case, filled: bool) {
+        let shape = TableShape { schema: self.operator.schema(), key_columns: self.operator.key_columns() };
+        let shelf = Shelf::new(self.store.clone(), "step".into(), shape, 0..GROUPS, filled).unwrap();
+        if let Some(table) = self.spilling(case) {
+            table.shelve(shelf);
+        }
+    }
 }
 
 /// Rows by the worker that holds their key's group.
@@ -315,11 +336,22 @@ fn run(case: &Case) {
             }
         }
     };
+    workers.iter_mut().for_each(|w| w.shelve(case, false));
     let (mut watermark, mut clock, mut sequence) = (i64::MIN, 0, 0);
     let mut live: BTreeMap<Given, i64> = BTreeMap::new();
     let mut there: Vec<Row> = Vec::new();
     let last = case.epochs.len();
-    let end = EpochCase { rows: vec![], advance: 0, clock: 1, cuts: vec![], takes: vec![], takes_first: false, capture: None };
+    let end = EpochCase {
+        rows: vec![],
+        advance: 0,
+        clock: 1,
+        cuts: vec![],
+        takes: vec![],
+        takes_first: false,
+        capture: None,
+        write: 0,
+        evict: 0,
+    };
     for (number, epoch) in case.epochs.iter().chain([&end]).enumerate() {
         let before = watermark;
         clock += epoch.clock * unit_us;
@@ -397,8 +429,20 @@ fn run(case: &Case) {
                 assert!(groups.values().iter().all(|g| own.contains(g)));
             }
             worker.replica.apply(&changes).unwrap();
+            let boundary = worker.store.hand_over(changes);
+            if let Some(table) = worker.spilling(case) {
+                table.handed_over(boundary);
+            }
             assert!(worker.operator.capture().unwrap().is_empty());
             assert_eq!(worker.operator.keys() as u64, worker.operator.held());
+        }
+        for worker in &mut workers {
+            worker.store.write(epoch.write).unwrap();
+            if let Some(table) = worker.spilling(case) {
+                let before = table.spill_counts().evicted;
+                let freed = table.evict(epoch.evict).unwrap();
+                assert!(freed > 0 || table.spill_counts().evicted == before);
+            }
         }
         if let Some(Some(next)) = epoch.capture {
             let old = std::mem::take(&mut workers);
@@ -407,14 +451,21 @@ fn run(case: &Case) {
                 let own = KeyGroups::new(GROUPS).of_worker(number, next);
                 for before in &old {
                     let rows = before.replica.rows(own.clone()).unwrap();
-                    new.operator.restore(&rows).unwrap();
-                    new.replica.apply(&runink_checkpoint::StateChanges { expired: vec![], deleted: None, upserted: Some(rows) }).unwrap();
+                    if new.spilling(case).is_none() {
+                        new.operator.restore(&rows).unwrap();
+                    }
+                    let all = StateChanges { expired: vec![], deleted: None, upserted: Some(rows) };
+                    new.replica.apply(&all).unwrap();
+                    new.store.hand_over(all);
                 }
+                new.store.write(usize::MAX).unwrap();
+                new.shelve(case, true);
                 new.operator.resume(watermark, clock);
                 workers.push(new);
             }
             let held: u64 = workers.iter().map(|w| w.operator.held()).sum();
-            assert_eq!(held, old.iter().map(|w| w.operator.held()).sum::<u64>());
+            let before = old.iter().map(|w| w.operator.held()).sum::<u64>();
+            assert!(held == before || workers.iter_mut().all(|w| w.spilling(case).is_some()));
         }
     }
 }
@@ -471,8 +522,19 @@ fn any_epoch() -> impl Strategy<Value = EpochCase> {
     let capture = prop_oneof![2 => Just(None), 1 => Just(Some(None)), 1 => (1..4usize).prop_map(|n| Some(Some(n)))];
     let cuts = proptest::collection::vec(any::<Index>(), 0..4);
     let takes = (proptest::collection::vec(any::<Index>(), 0..8), any::<bool>());
-    (rows, prop_oneof![1 => Just(0i64), 3 => 1..12i64], 0..6i64, cuts, takes, capture).prop_map(
-        |(rows, advance, clock, cuts, (takes, takes_first), capture)| EpochCase { rows, advance, clock, cuts, takes, takes_first, capture },
+    let spill = (prop_oneof![Just(0usize), 1..3usize, Just(usize::MAX)], prop_oneof![Just(0usize), 1..2000usize, Just(usize::MAX)]);
+    (rows, prop_oneof![1 => Just(0i64), 3 => 1..12i64], 0..6i64, cuts, takes, capture, spill).prop_map(
+        |(rows, advance, clock, cuts, (takes, takes_first), capture, (write, evict))| EpochCase {
+            rows,
+            advance,
+            clock,
+            cuts,
+            takes,
+            takes_first,
+            capture,
+            write,
+            evict,
+        },
     )
 }
 
@@ -491,7 +553,7 @@ prop_compose! {
         keys in 0..4usize,
         epochs in proptest::collection::vec(any_epoch(), 1..9),
         workers in 1..5usize,
-        retracts in any::<bool>(),
+        (retracts, spills) in any::<(bool, bool)>(),
     ) -> Case {
         let unit_us = time_type(unit).1;
         let emit = if let Emit::Every(period) = emit { Emit::Every(period * unit_us) } else { emit };
@@ -501,7 +563,7 @@ prop_compose! {
         let retracts = retracts && !matches!(shape, Shape::Session { .. });
         let (by_clock, ttl) = if retracts { (false, None) } else { (by_clock, ttl) };
         let query = Query { shape: scaled(shape, unit_us), by_clock, emit, lateness, ttl, calls };
-        Case { query, unit, keys, epochs, workers, two_phase, passes, retracts }
+        Case { query, unit, keys, epochs, workers, two_phase, passes, retracts, spills }
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::{Exit, cli::Keep, screen::Screen};
 use runink_checkpoint::{Cadence, CheckpointNumber, Restored};
 use runink_connector_api::CommitIdentity;
-use runink_engine::{Checkpointing, Commits, Committing, EPOCHS_PER_INTERVAL, EngineError, ScenarioHandle, ScenarioSpec, lasting_names};
+use runink_engine::{
+    Checkpointing, Commits, Committing, EPOCHS_PER_INTERVAL, EngineError, MemoryBudget, ScenarioHandle, ScenarioSpec, lasting_names,
+};
 use runink_store::{Actor, Checkpoint, Failure, From as Start, Settings, Store, StoreError};
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
@@ -57,6 +59,8 @@ impl Durable {
             captures: store.captures(),
             restored: restored.map(|r| r as Arc<dyn Restored>),
             stalls: None,
+            reader: Some(store.reader()),
+            budget: keep.memory_budget.map(|bytes| Arc::new(MemoryBudget::new(bytes))),
         });
         Ok(Durable { title: title.to_owned(), store, committing, thread, told: None, told_of_output: None, unheard: None })
     }

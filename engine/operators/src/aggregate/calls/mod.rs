@@ -257,6 +257,11 @@ impl Call {
         Ok(CallInput { columns, mask, diffs: None })
     }
 
+    /// Whether a group whose state was read and put back gives the very results that it would have given.
+    pub(crate) fn restores_exactly(&self, call: &AggregateCall) -> bool {
+        !matches!(self.kind, Kind::Borrowed(_)) || self.merges_exactly(call)
+    }
+
     /// Whether states of parts, merged in any order, give the very result that all rows in their order give.
     pub(crate) fn merges_exactly(&self, call: &AggregateCall) -> bool {
         match &self.kind {

@@ -92,6 +92,10 @@ impl BytesKeys {
         self.slots.len()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     pub(super) fn hash(&self, id: u32) -> u64 {
         self.hashes[id as usize]
     }

@@ -38,6 +38,10 @@ impl<W: Copy + Eq> FixedKeys<W> {
         self.words.len()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     pub(super) fn hash(&self, id: u32) -> u64 {
         self.hashes[id as usize]
     }

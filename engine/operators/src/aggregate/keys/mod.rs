@@ -185,6 +185,16 @@ impl KeyTable {
         }
     }
 
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        match &self.keys {
+            Keys::One { seen } => usize::from(*seen),
+            Keys::Word(keys) => keys.len(),
+            Keys::Wide(keys) => keys.len(),
+            Keys::Bytes(keys) => keys.len(),
+        }
+    }
+
     /// The numbers of a range's keys, appended; new keys get one.
     pub(crate) fn intern(&mut self, rows: &KeyRows, range: Range<usize>, ids: &mut Vec<u32>) {
         debug_assert!(range.end <= rows.rows);

@@ -38,6 +38,10 @@ impl IdTable {
         IdTable { places: vec![0; (numbers * 2).next_power_of_two().max(MIN_PLACES)], len: 0 }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     #[inline]
     fn home(&self, hash: u64) -> usize {
         hash as usize & (self.places.len() - 1)

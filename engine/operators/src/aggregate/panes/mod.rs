@@ -8,6 +8,7 @@ use super::{
     keys::KeyRows,
     pane::{CHANGED, Marks, Pane},
     settings::{Settings, Turn},
+    spill::{Fetching, Spill},
     time::{is_gone, runs},
     window::END_OF_TIME,
 };
@@ -27,7 +28,7 @@ pub(super) struct Panes {
     pub(super) panes: BTreeMap<i64, Pane>,
     /// A closed window's pane becomes part of the next one's: each window is a pane as it closes. For cumulating windows that do not
     /// correct themselves, where windows would else be put together from more and more slices.
-    folds: bool,
+    pub(super) folds: bool,
     /// All windows that end until then have closed.
     pub(super) closed_to: i64,
     /// For [`EmitMode::Every`]: windows' groups with a changed result, by when it may be given out.
@@ -37,6 +38,8 @@ pub(super) struct Panes {
     pub(super) expired_to: Option<i64>,
     /// Keys that were let go since the last capture, by namespace.
     pub(super) deleted: Vec<(i64, Vec<ArrayRef>)>,
+    /// Where rows may lie in the store alone.
+    pub(super) spill: Option<Box<Spill>>,
     /// Groups, by pane, that may have no rows any more.
     vacant: BTreeMap<i64, Vec<u32>>,
     /// How many groups the last pane had that went: the next ones will probably have as many.
@@ -63,6 +66,7 @@ impl Panes {
             age: ttl.map(Age::new),
             expired_to: None,
             deleted: Vec::new(),
+            spill: None,
             vacant: BTreeMap::new(),
             usual: 0,
             scratch: Scratch::default(),
@@ -103,12 +107,15 @@ impl Panes {
             });
         }
         let mut scratch = std::mem::take(&mut self.scratch);
+        let mut spill = self.spill.take();
         grouping.prepare(&inputs.keys, rows, &mut scratch.keys)?;
         for run in runs {
             let pane = self.pane(grouping, run.slice_end).map_err(|e| grouping.error(e))?;
             let range = run.first..run.first + run.rows;
-            pane.update(&inputs, &scratch.keys, range, marks, &mut scratch.ids).map_err(|e| grouping.error(e))?;
+            let mut fetching = Fetching { grouping, slice_end: run.slice_end, spill: spill.as_deref_mut() };
+            pane.update(&inputs, &scratch.keys, range, marks, &mut scratch.ids, &mut fetching)?;
         }
+        self.spill = spill;
         self.scratch = scratch;
         Ok(())
     }
@@ -121,6 +128,7 @@ impl Panes {
             .ok_or_else(|| OperatorError::plan(&grouping.step, "partial states without slices"))?;
         let key_count = grouping.keys.len();
         let mut scratch = std::mem::take(&mut self.scratch);
+        let mut spill = self.spill.take();
         grouping.prepare(&batch.columns()[1..=key_count], batch.num_rows(), &mut scratch.keys)?;
         let states = &batch.columns()[key_count + 1..];
         let weights = match states.last().filter(|_| grouping.retracts) {
@@ -131,13 +139,16 @@ impl Panes {
         };
         let mut first = 0;
         for run in ends.values().chunk_by(|a, b| a == b) {
-            let pane = self.pane(grouping, self.home(grouping, run[0])).map_err(|e| grouping.error(e))?;
+            let slice_end = self.home(grouping, run[0]);
+            let pane = self.pane(grouping, slice_end).map_err(|e| grouping.error(e))?;
             let range = first..first + run.len();
             first += run.len();
             let by_call = grouping.by_call(states);
             let weights = weights.map(|w| &w.values()[..]);
-            pane.merge(by_call, weights, &scratch.keys, range, marks, &mut scratch.ids).map_err(|e| grouping.error(e))?;
+            let mut fetching = Fetching { grouping, slice_end, spill: spill.as_deref_mut() };
+            pane.merge(by_call, weights, &scratch.keys, range, marks, &mut scratch.ids, &mut fetching)?;
         }
+        self.spill = spill;
         self.scratch = scratch;
         Ok(())
     }
@@ -169,6 +180,7 @@ impl Panes {
                 self.sweep(grouping)?;
             }
         }
+        self.fetch_closing(grouping, settings, watermark)?;
         let closing = self.closing(grouping, watermark);
         match settings.emit {
             EmitMode::OnClose if !settings.changelog => {
@@ -232,9 +244,10 @@ impl Panes {
 
     /// Lets go of groups whose rows have all been taken back.
     fn sweep(&mut self, grouping: &Grouping) -> Result<(), OperatorError> {
+        let marked = self.spill.as_ref().map(|spill| spill.shelved.next_capture());
         for (end, groups) in std::mem::take(&mut self.vacant) {
             let Some(pane) = self.panes.get_mut(&end) else { continue };
-            if let Some(keys) = pane.sweep(groups).map_err(|e| grouping.error(e))? {
+            if let Some(keys) = pane.sweep(groups, marked).map_err(|e| grouping.error(e))? {
                 self.deleted.push((if end == END_OF_TIME { 0 } else { end }, keys));
             }
         }
@@ -357,6 +370,9 @@ impl Panes {
             }
             self.usual = first.remove().keys.bound();
             self.expired_to = self.expired_to.max(Some(end));
+            if let Some(spill) = &mut self.spill {
+                spill.shelved.expired(end);
+            }
         }
     }
 }
