@@ -20,7 +20,9 @@ fn member_of(group: &str) -> BaseConsumer {
 /// What the brokers have for a group, by partition.
 fn committed(group: &str, topic: &str, partitions: i32) -> Vec<Option<i64>> {
     let mut asked = TopicPartitionList::new();
-    (0..partitions).for_each(|p| drop(asked.add_partition(topic, p)));
+    for partition in 0..partitions {
+        asked.add_partition(topic, partition);
+    }
     let found = member_of(group).committed_offsets(asked, PATIENCE).unwrap();
     let offset = |o| if let Offset::Offset(o) = o { Some(o) } else { None };
     found.elements().iter().map(|e| offset(e.offset())).collect()
