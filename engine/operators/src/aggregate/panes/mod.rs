@@ -146,7 +146,7 @@ impl Panes {
             let by_call = grouping.by_call(states);
             let weights = weights.map(|w| &w.values()[..]);
             let mut fetching = Fetching { grouping, slice_end, spill: spill.as_deref_mut() };
-            pane.merge(by_call, weights, &scratch.keys, range, marks, &mut scratch.ids, &mut fetching)?;
+            pane.merge(by_call, weights, (&scratch.keys, range), marks, &mut scratch.ids, &mut fetching)?;
         }
         self.spill = spill;
         self.scratch = scratch;
