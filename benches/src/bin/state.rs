@@ -2,6 +2,7 @@
 //! budgets of a half and a quarter of that. Each line says how long the start took, how fast it went on, and what was read.
 
 use runink_benches::state::{Life, Rows, folder, live};
+use std::io::Write;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -10,9 +11,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const KEYS: u64 = 1_000_000;
 const ROWS: u64 = 4_000_000;
 
-fn show(name: &str, rows: u64, life: &Life) {
+fn show(name: &str, rows: u64, life: &Life) -> std::io::Result<()> {
     let (seconds, step) = (life.rest.as_secs_f64(), &life.step);
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{name:<28} first row after {:>7.1} ms, then {:>6.3} M rows/s; {:>8.1} MB in memory, {} evicted, {} fetched, {} looked up",
         life.to_first.as_secs_f64() * 1e3,
         rows as f64 / 1e6 / seconds,
@@ -20,7 +22,7 @@ fn show(name: &str, rows: u64, life: &Life) {
         step.evicted,
         step.fetched,
         step.looked_up,
-    );
+    )
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,16 +32,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let workers = arguments.next().map_or(Ok(1), |n| n.parse())?;
     let state = folder()?;
     let filled = live(state.path(), workers, None, Rows::Each(keys))?;
-    show("filled, all in memory", keys, &filled);
+    show("filled, all in memory", keys, &filled)?;
     let all = filled.step.state_bytes;
     let random = Rows::Random { rows, keys };
     // All of it is touched once, so that what follows finds it in memory.
     let warm = live(state.path(), workers, None, Rows::Each(keys))?;
-    show("all fetched once", keys, &warm);
+    show("all fetched once", keys, &warm)?;
     for (name, budget) in
         [("no budget", None), ("budget of all", Some(all * 2)), ("budget of a half", Some(all / 2)), ("budget of a quarter", Some(all / 4))]
     {
-        show(name, rows, &live(state.path(), workers, budget, random)?);
+        show(name, rows, &live(state.path(), workers, budget, random)?)?;
     }
     Ok(())
 }
