@@ -5,7 +5,7 @@ use crate::{
     run::{self, BenchError, broken},
 };
 use arrow::{
-    array::{ArrayRef, Int64Array, UInt16Array},
+    array::{ArrayRef, Int64Array, TimestampMicrosecondArray, UInt16Array},
     datatypes::{DataType, Field, Schema},
     record_batch::RecordBatch,
 };
@@ -75,7 +75,11 @@ pub fn stalls(keys: usize, changed: usize) -> Result<Vec<Duration>, BenchError> 
     let schema = Arc::new(crate::data::schema().project(&columns).map_err(broken)?);
     let batch = |first: usize, rows: usize| {
         let of = |name: &str, range: std::ops::Range<usize>| -> ArrayRef {
-            Arc::new(range.map(|i| if name == "key" { (i % keys) as i64 } else { i as i64 }).collect::<Int64Array>())
+            match name {
+                "key" => Arc::new(range.map(|i| (i % keys) as i64).collect::<Int64Array>()),
+                "value" => Arc::new(range.map(|i| i as i64).collect::<Int64Array>()),
+                _ => Arc::new(TimestampMicrosecondArray::from_iter_values(range.map(|i| i as i64))),
+            }
         };
         let columns = schema.fields().iter().map(|f| of(f.name(), first..first + rows)).collect();
         RecordBatch::try_new(schema.clone(), columns).map_err(broken)

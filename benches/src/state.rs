@@ -6,7 +6,10 @@ use crate::{
     child::Scratch,
     run::{BenchError, broken, plan},
 };
-use arrow::{array::Int64Array, record_batch::RecordBatch};
+use arrow::{
+    array::{ArrayRef, Int64Array, TimestampMicrosecondArray},
+    record_batch::RecordBatch,
+};
 use runink_checkpoint::{Cadence, Fenced, Publications, Published, Restored};
 use runink_connector_api::{Ordinal, Positions, Source};
 use runink_engine::{
@@ -95,10 +98,14 @@ impl Rows {
         };
         let batch = |start: usize| {
             let range = start as u64..self.count().min(start as u64 + BATCH_ROWS);
-            let columns = vec![
-                Arc::new(range.clone().map(|i| Some(key(i))).collect::<Int64Array>()) as _,
-                Arc::new(range.map(|i| Some((mixed(i) % 1000) as i64)).collect::<Int64Array>()) as _,
-            ];
+            let column = |name: &str| -> ArrayRef {
+                match name {
+                    "key" => Arc::new(range.clone().map(key).collect::<Int64Array>()),
+                    "value" => Arc::new(range.clone().map(|i| (mixed(i) % 1000) as i64).collect::<Int64Array>()),
+                    _ => Arc::new(TimestampMicrosecondArray::from_iter_values(range.clone().map(|i| i as i64))),
+                }
+            };
+            let columns = schema.fields().iter().map(|f| column(f.name())).collect();
             RecordBatch::try_new(schema.clone(), columns).map_err(broken)
         };
         (0..self.count() as usize).step_by(BATCH_ROWS as usize).map(batch).collect()
