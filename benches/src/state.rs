@@ -23,7 +23,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -39,6 +39,8 @@ const BATCH_ROWS: u64 = 8192;
 const BATCHES_PER_EPOCH: usize = 4;
 /// How long the last checkpoint may take.
 const LAST_CHECKPOINT: Duration = Duration::from_secs(300);
+
+static LIVES: AtomicU32 = AtomicU32::new(0);
 
 /// Nobody waits for checkpoints here.
 struct Nobody;
@@ -132,11 +134,13 @@ pub fn live(folder: &Path, workers: usize, budget: Option<u64>, rows: Rows) -> R
     let watched = plan.output_of(STEP).ok_or_else(|| broken("no step"))?;
     let source = plan.nodes.iter().position(|n| matches!(n.op, Op::Source(_))).ok_or_else(|| broken("no source"))?;
     let batches = rows.batches(&crate::run::columns_read(&plan)?)?;
+    // Each life's rows come behind those of the lives before it, in epochs of their own.
+    let unit = LIVES.fetch_add(1, Relaxed);
     let mut start = 0;
     let event = |(i, batch): (usize, RecordBatch)| {
         let positions = Positions::From(start);
         start += batch.num_rows() as u64;
-        (Ordinal { unit: 0, chunk: (i / BATCHES_PER_EPOCH) as u32 }, Event::Rows { batch, rejects: Vec::new(), positions })
+        (Ordinal { unit, chunk: (i / BATCHES_PER_EPOCH) as u32 }, Event::Rows { batch, rejects: Vec::new(), positions })
     };
     let scripted: Arc<dyn Source> = Arc::new(ScriptedSource::new("memory", batches.into_iter().enumerate().map(event).collect()));
     let mut spec = ScenarioSpec::new(plan, BTreeMap::from([(NodeId(source), scripted)]), BTreeMap::new());
