@@ -26,7 +26,10 @@ const SCENARIOS: &[(&str, &str)] = &[
         "windows",
         "    @step(name=Counts, from=bids)\n      @do aggregate n = count(*), most = sum(price) by auction in hopping(2s, every 1s)",
     ),
-    ("totals", "    @step(name=Totals, from=bids)\n      @when price < 1000\n      @do aggregate n = count(*), mean = avg(price) by auction keep for ever"),
+    (
+        "totals",
+        "    @step(name=Totals, from=bids)\n      @when price < 1000\n      @do aggregate n = count(*), mean = avg(price) by auction keep for ever",
+    ),
     ("sessions", "    @step(name=Visits, from=bids)\n      @do aggregate n = count(*) by bidder in session(10ms)"),
     (
         "recursion",

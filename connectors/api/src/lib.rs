@@ -18,7 +18,9 @@ pub use error::{ConnectorError, WhoActs};
 pub use lookup::{Answers, CACHE, CACHE_KEYS, CACHE_MISSING, Caching, Lookup, MAX_KEYS_ASKED, ON_FAILURE};
 pub use options::{ConnectorSpec, OptionKind, OptionSpec, OptionValue, Options};
 pub use predicate::{CompareOp, Literal, Predicate};
-pub use resume::{CheckpointNumber, CommitIdentity, Committer, Follower, Left, Outbox, Piecewise, Resume, SavedPosition, Witness, row_hash};
+pub use resume::{
+    CheckpointNumber, CommitIdentity, Committer, Follower, Left, Outbox, Piecewise, Resume, SavedPosition, Witness, row_hash,
+};
 pub use sink::{Delivery, Sink, SinkConfig, SinkSummary, SinkWidth, SinkWriter};
 pub use source::{
     Boundedness, Chunk, EpochBy, Ordinal, Partition, Poll, Positions, Reject, RejectReason, Share, Source, SourceConfig, SourceReader,
