@@ -1,8 +1,11 @@
-//! Clauses that several actions share: windows, when results go out, how long state is kept.
+//! Clauses that several actions share: keys and orders, windows, when results go out, how long state is kept.
 
-use super::cursor::{Cursor, Parse};
+use super::{
+    cursor::{Cursor, Parse},
+    stop::Stop,
+};
 use crate::{
-    ast::{Duration, Emit, Retention, Spanned, TimeDomain, Window, WindowShape},
+    ast::{Duration, Emit, Expr, NamedExpr, Retention, Spanned, TimeDomain, Window, WindowShape},
     codes,
     suggest::{did_you_mean, list_of},
     syntax::SyntaxKind::*,
@@ -18,6 +21,22 @@ impl Cursor<'_, '_> {
         }
         let d = self.error_here(codes::CLAUSE_TWICE, format!("`{clause}` is given twice"));
         self.fail(d)
+    }
+
+    /// `per a, b`, from `per` on.
+    pub(crate) fn per(&mut self, stops: &[Stop]) -> Parse<Vec<NamedExpr>> {
+        self.node(CLAUSE, |c| {
+            c.keywords(1);
+            c.named_exprs("a column after `per`", stops)
+        })
+    }
+
+    /// `order by a desc, b`, from `order` on.
+    pub(crate) fn order_by(&mut self, stops: &[Stop]) -> Parse<Expr> {
+        self.node(CLAUSE, |c| {
+            c.keywords(2);
+            c.order(stops)
+        })
     }
 
     /// `in tumbling(1m) [offset 5m] [on <column> | on processing time]`, from `in` on.

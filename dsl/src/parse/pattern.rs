@@ -63,16 +63,10 @@ impl Cursor<'_, '_> {
             } else if Stop::Per.begins(self) {
                 self.once(&per, "per")?;
                 per = Some(());
-                found.per = self.node(CLAUSE, |c| {
-                    c.keywords(1);
-                    c.named_exprs("a column after `per`", &STOPS)
-                })?;
+                found.per = self.per(&STOPS)?;
             } else if Stop::OrderBy.begins(self) {
                 self.once(&found.order, "order by")?;
-                found.order = Some(self.node(CLAUSE, |c| {
-                    c.keywords(2);
-                    c.order(&STOPS)
-                })?);
+                found.order = Some(self.order_by(&STOPS)?);
             } else if Stop::Within.begins(self) {
                 self.once(&found.within, "within")?;
                 found.within = Some(self.node(CLAUSE, |c| {

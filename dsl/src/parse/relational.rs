@@ -230,10 +230,7 @@ impl Cursor<'_, '_> {
             if Stop::Per.begins(self) {
                 self.once(&per, "per")?;
                 per = Some(());
-                top.per = self.node(CLAUSE, |c| {
-                    c.keywords(1);
-                    c.named_exprs("a column after `per`", &stops)
-                })?;
+                top.per = self.per(&stops)?;
             } else if Stop::WithTies.begins(self) {
                 self.once(&top.with_ties.then_some(()), "with ties")?;
                 self.node(CLAUSE, |c| c.keywords(2));
@@ -283,16 +280,10 @@ impl Cursor<'_, '_> {
             } else if Stop::Per.begins(self) {
                 self.once(&per, "per")?;
                 per = Some(());
-                found.per = self.node(CLAUSE, |c| {
-                    c.keywords(1);
-                    c.named_exprs("a column after `per`", &stops)
-                })?;
+                found.per = self.per(&stops)?;
             } else if Stop::OrderBy.begins(self) {
                 self.once(&found.order, "order by")?;
-                found.order = Some(self.node(CLAUSE, |c| {
-                    c.keywords(2);
-                    c.order(&stops)
-                })?);
+                found.order = Some(self.order_by(&stops)?);
             } else if Stop::In.begins(self) {
                 self.once(&found.window, "in")?;
                 found.window = Some(self.in_window()?);
@@ -345,10 +336,7 @@ impl Cursor<'_, '_> {
                 found.keep_state = Some(self.keep_state()?);
             } else if Stop::OrderBy.begins(self) {
                 self.once(&found.order, "order by")?;
-                found.order = Some(self.node(CLAUSE, |c| {
-                    c.keywords(2);
-                    c.order(&stops)
-                })?);
+                found.order = Some(self.order_by(&stops)?);
             } else if Stop::Within.begins(self) {
                 self.once(&found.within, "within")?;
                 found.within = Some(self.node(CLAUSE, |c| {

@@ -22,16 +22,10 @@ impl Cursor<'_, '_> {
             if Stop::Per.begins(self) {
                 self.once(&per, "per")?;
                 per = Some(());
-                found.per = self.node(CLAUSE, |c| {
-                    c.keywords(1);
-                    c.named_exprs("a column after `per`", &stops)
-                })?;
+                found.per = self.per(&stops)?;
             } else if Stop::OrderBy.begins(self) {
                 self.once(&found.order, "order by")?;
-                found.order = Some(self.node(CLAUSE, |c| {
-                    c.keywords(2);
-                    c.order(&stops)
-                })?);
+                found.order = Some(self.order_by(&stops)?);
             } else if Stop::Within.begins(self) {
                 self.once(&found.over, "within")?;
                 found.over = Some(self.node(CLAUSE, |c| {
