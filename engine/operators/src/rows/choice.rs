@@ -1,12 +1,15 @@
 //! `case text when 'a' then '1' when 'b' then '2' else … end`, where all but the text and the rest are constants: each row is compared in one pass,
 //! and the rest is evaluated once, on the rows that no constant meets.
 
-use super::strict::replace;
+use super::{
+    instead::{Instead, Way},
+    strict::replace,
+};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, StringArray},
     buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer},
     compute::filter_record_batch,
-    datatypes::{DataType, FieldRef, Schema},
+    datatypes::{DataType, Schema},
     error::ArrowError,
     record_batch::RecordBatch,
 };
@@ -20,20 +23,14 @@ use datafusion_physical_expr::{
     expressions::{CaseExpr, Column, Literal},
     utils::collect_columns,
 };
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// With more constants than that, a table of the library finds them faster than one comparison after the other.
 const CONSTANTS_MAX: usize = 16;
 
 /// A choice by constants.
-#[derive(Debug, Eq)]
+#[derive(Debug)]
 struct Choice {
-    /// The choice as the library has it.
-    inner: Arc<dyn PhysicalExpr>,
     text: Arc<dyn PhysicalExpr>,
     /// What is compared with, and what is given for it.
     constants: Vec<(String, Option<String>)>,
@@ -42,24 +39,12 @@ struct Choice {
     reads: Vec<usize>,
 }
 
-impl PartialEq for Choice {
-    fn eq(&self, other: &Self) -> bool {
-        self.inner.eq(&other.inner)
-    }
-}
-
-impl Hash for Choice {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.inner.hash(state);
-    }
-}
-
 /// The same with choices that this file knows.
 pub(super) fn choices(kernel: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     let is_text = |e: &Arc<dyn PhysicalExpr>| matches!(e.data_type(schema), Ok(DataType::Utf8));
     let known = |node: &Arc<dyn PhysicalExpr>| {
         let choice = choice(node)?;
-        (is_text(&choice.text) && is_text(node)).then(|| Arc::new(choice) as Arc<dyn PhysicalExpr>)
+        (is_text(&choice.text) && is_text(node)).then(|| Instead::of(node.clone(), choice))
     };
     Ok(replace(kernel, known)?.data)
 }
@@ -89,7 +74,7 @@ fn choice(node: &Arc<dyn PhysicalExpr>) -> Option<Choice> {
         let at = reads.binary_search(&column.index()).unwrap_or_default();
         Ok(Transformed::yes(Arc::new(Column::new(column.name(), at)) as Arc<dyn PhysicalExpr>))
     });
-    Some(Choice { inner: node.clone(), text: text.clone(), constants, rest: narrow.ok()?.data, reads })
+    Some(Choice { text: text.clone(), constants, rest: narrow.ok()?.data, reads })
 }
 
 impl Choice {
@@ -138,45 +123,33 @@ fn merged(met: &[u8], constants: &[(String, Option<String>)], rest: &StringArray
     Ok(StringArray::try_new(OffsetBuffer::new(ends.into()), Buffer::from_vec(out), nulls)?)
 }
 
-impl fmt::Display for Choice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+impl Way for Choice {
+    /// All of it follows from the library's expression.
+    fn same(&self, _: &Self) -> bool {
+        true
     }
-}
 
-impl PhysicalExpr for Choice {
-    fn data_type(&self, input: &Schema) -> Result<DataType> {
-        self.inner.data_type(input)
-    }
-    fn nullable(&self, input: &Schema) -> Result<bool> {
-        self.inner.nullable(input)
-    }
-    fn return_field(&self, input: &Schema) -> Result<FieldRef> {
-        self.inner.return_field(input)
-    }
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        let text = self.text.evaluate(batch)?.into_array(batch.num_rows())?;
+    fn evaluate(expr: &Instead<Self>, batch: &RecordBatch) -> Result<ColumnarValue> {
+        let choice = &expr.way;
+        let text = choice.text.evaluate(batch)?.into_array(batch.num_rows())?;
         let Some(texts) = text.as_string_opt::<i32>() else { return internal_err!("a text of type {}", text.data_type()) };
-        let met = self.met(texts);
-        let left = BooleanArray::new(BooleanBuffer::collect_bool(met.len(), |row| usize::from(met[row]) == self.constants.len()), None);
+        let met = choice.met(texts);
+        let left = BooleanArray::new(BooleanBuffer::collect_bool(met.len(), |row| usize::from(met[row]) == choice.constants.len()), None);
         let rest = match left.has_true() {
-            true => self.rest(batch, &left)?,
+            true => choice.rest(batch, &left)?,
             false => Arc::new(StringArray::new_null(0)),
         };
         match rest.as_string_opt::<i32>() {
-            Some(rest) => Ok(ColumnarValue::Array(Arc::new(merged(&met, &self.constants, rest)?))),
+            Some(rest) => Ok(ColumnarValue::Array(Arc::new(merged(&met, &choice.constants, rest)?))),
             None => internal_err!("a text of type {}", rest.data_type()),
         }
     }
-    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        self.inner.children()
-    }
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        let inner = self.inner.clone().with_new_children(children)?;
-        // Where another child is no constant, the library's own form gives the same.
-        Ok(choice(&inner).map_or(inner, |choice| Arc::new(choice)))
-    }
-    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt_sql(f)
+
+    fn over(&self, inner: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+        // Where another operand is no constant, the library's own form gives the same.
+        match choice(&inner) {
+            Some(choice) => Instead::of(inner, choice),
+            None => inner,
+        }
     }
 }

@@ -4,6 +4,7 @@ mod choice;
 mod days;
 mod expand;
 mod expression;
+mod instead;
 mod strict;
 mod unnest;
 

@@ -1,11 +1,12 @@
 //! Kernels that are stricter than the library's: `and` and `or` whose right side is asked only where the left one leaves it open, a unary
 //! minus that fails where it would wrap, and shifts that fail where the distance does not fit the type.
 
+use super::instead::{Instead, Way};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray},
     buffer::BooleanBuffer,
     compute::{and_kleene, cast, kernels::numeric::neg, or_kleene},
-    datatypes::{DataType, FieldRef, Int64Type, Schema},
+    datatypes::{DataType, Int64Type},
     record_batch::RecordBatch,
 };
 use datafusion_common::{
@@ -17,14 +18,10 @@ use datafusion_physical_expr::{
     PhysicalExpr,
     expressions::{BinaryExpr, NegativeExpr},
 };
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// What is stricter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
     And,
     Or,
@@ -32,31 +29,11 @@ enum Rule {
     Shift,
 }
 
-/// An expression of the library, evaluated by a stricter rule.
-#[derive(Debug, Eq)]
-struct Strict {
-    rule: Rule,
-    inner: Arc<dyn PhysicalExpr>,
-}
-
-impl PartialEq for Strict {
-    fn eq(&self, other: &Self) -> bool {
-        self.rule == other.rule && self.inner.eq(&other.inner)
-    }
-}
-
-impl Hash for Strict {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.rule.hash(state);
-        self.inner.hash(state);
-    }
-}
-
 /// Arithmetic that fails where it would wrap.
 pub(super) fn checked(kernel: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     replace(kernel, |node| {
         if node.downcast_ref::<NegativeExpr>().is_some() {
-            return Some(Arc::new(Strict { rule: Rule::Negate, inner: node.clone() }));
+            return Some(Instead::of(node.clone(), Rule::Negate));
         }
         let binary = node.downcast_ref::<BinaryExpr>()?;
         match binary.op() {
@@ -64,7 +41,7 @@ pub(super) fn checked(kernel: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalE
                 let checked = BinaryExpr::new(binary.left().clone(), *binary.op(), binary.right().clone());
                 Some(Arc::new(checked.with_fail_on_overflow(true)))
             }
-            Operator::BitwiseShiftLeft | Operator::BitwiseShiftRight => Some(Arc::new(Strict { rule: Rule::Shift, inner: node.clone() })),
+            Operator::BitwiseShiftLeft | Operator::BitwiseShiftRight => Some(Instead::of(node.clone(), Rule::Shift)),
             _ => None,
         }
     })
@@ -80,7 +57,7 @@ pub(super) fn by_need(kernel: Arc<dyn PhysicalExpr>) -> Result<Option<Arc<dyn Ph
             Operator::Or => Rule::Or,
             _ => return None,
         };
-        Some(Arc::new(Strict { rule, inner: node.clone() }))
+        Some(Instead::of(node.clone(), rule))
     })?;
     Ok(replaced.transformed.then_some(replaced.data))
 }
@@ -98,7 +75,7 @@ pub(super) fn replace(
     })
 }
 
-impl Strict {
+impl Instead<Rule> {
     fn child(&self, at: usize) -> Result<&Arc<dyn PhysicalExpr>> {
         match self.inner.children().get(at) {
             Some(child) => Ok(child),
@@ -144,37 +121,21 @@ fn boolean(array: ArrayRef) -> Result<BooleanArray> {
     }
 }
 
-impl fmt::Display for Strict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+impl Way for Rule {
+    fn same(&self, other: &Self) -> bool {
+        self == other
     }
-}
 
-impl PhysicalExpr for Strict {
-    fn data_type(&self, input: &Schema) -> Result<DataType> {
-        self.inner.data_type(input)
-    }
-    fn nullable(&self, input: &Schema) -> Result<bool> {
-        self.inner.nullable(input)
-    }
-    fn return_field(&self, input: &Schema) -> Result<FieldRef> {
-        self.inner.return_field(input)
-    }
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        match self.rule {
-            Rule::And => self.combine(batch, false),
-            Rule::Or => self.combine(batch, true),
-            Rule::Negate => self.negate(batch),
-            Rule::Shift => self.shift(batch),
+    fn evaluate(expr: &Instead<Self>, batch: &RecordBatch) -> Result<ColumnarValue> {
+        match expr.way {
+            Rule::And => expr.combine(batch, false),
+            Rule::Or => expr.combine(batch, true),
+            Rule::Negate => expr.negate(batch),
+            Rule::Shift => expr.shift(batch),
         }
     }
-    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        self.inner.children()
-    }
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Strict { rule: self.rule, inner: self.inner.clone().with_new_children(children)? }))
-    }
-    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt_sql(f)
+
+    fn over(&self, inner: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+        Instead::of(inner, *self)
     }
 }
